@@ -1,0 +1,14 @@
+//go:build !linux
+
+package need
+
+import (
+	"runtime"
+	"testing"
+)
+
+func namespace(t *testing.T) bool {
+	t.Helper()
+	Skip(t, "no network namespaces on "+runtime.GOOS)
+	return false
+}
