@@ -1,0 +1,46 @@
+package vrrp
+
+import "time"
+
+// update adopts new settings without a transition.
+func (m *machine) update(now instant, set settings) {
+	old := m.set.interval
+	m.claim(func() {
+		m.set = set
+		if !m.heard {
+			m.learned = set.interval
+		}
+	})
+	if m.holdAt != never && (!m.preempts() || set.preemptDelay == 0) {
+		m.holdAt = never
+	}
+	if m.state != Active || m.yielding || set.interval == old {
+		return
+	}
+	// Backups still count on the old interval. While it grows, as many adverts
+	// as they wait for keep the old pace, so that losing one costs nothing.
+	m.send(m.effective())
+	m.paced, m.pace = 0, 0
+	if set.interval > old {
+		m.paced, m.pace = set.adverts, old
+	}
+	m.timer = after(now, m.period())
+}
+
+// claim changes what the router claims. A Backup's deadline shifts by the
+// difference of the waits and does not start again.
+func (m *machine) claim(change func()) {
+	before := m.wait()
+	change()
+	if m.state == Backup {
+		m.timer = after(m.timer, m.wait()-before)
+	}
+}
+
+// period is the time to the next advert.
+func (m *machine) period() time.Duration {
+	if m.paced > 0 {
+		return m.pace
+	}
+	return m.set.interval
+}

@@ -1,0 +1,98 @@
+package vrrp
+
+import "net/netip"
+
+// owner is the priority of the router whose own addresses are the virtual ones.
+const owner = 255
+
+// advert takes a valid advertisement. Initialize and Fault do not listen.
+func (m *machine) advert(now instant, ev *event) {
+	if m.state != Backup && m.state != Active {
+		return
+	}
+	if ev.from == m.self {
+		m.warn(warnDuplicate, ev.from) // our own packet, or a stolen address: never follow it
+		return
+	}
+	m.warnEqual(ev)
+	switch {
+	case m.state == Backup:
+		m.backupHears(now, ev)
+	case !m.yielding:
+		m.activeHears(now, ev)
+	case ev.priority > 0:
+		m.release(now, ev) // the heir: whoever does not resign
+	}
+}
+
+// warnEqual reports a peer that is configured as we are.
+func (m *machine) warnEqual(ev *event) {
+	switch {
+	case ev.priority == 0 || ev.priority != m.effective():
+	case ev.priority == owner:
+		m.warn(warnOwnerConflict, ev.from)
+	default:
+		m.warn(warnEqualPriority, ev.from)
+	}
+}
+
+// backupHears is RFC 9568 section 6.4.2. Addresses are not compared here.
+func (m *machine) backupHears(now instant, ev *event) {
+	m.rival = ev.from
+	switch {
+	case ev.priority == 0:
+		// The learned interval stays: the skew is relative to it.
+		m.skewed, m.beaten, m.holdAt = true, false, never
+		m.timer = after(now, m.skew())
+	case ev.priority >= m.effective():
+		m.holdAt = never
+		m.accept(now, ev)
+	case !m.preempts():
+		m.accept(now, ev)
+	case m.set.preemptDelay > 0:
+		if m.holdAt == never {
+			m.holdAt = after(now, m.set.preemptDelay)
+		}
+		m.accept(now, ev)
+	default:
+		m.beaten = true // discarded: the timer runs on
+	}
+}
+
+// accept follows the speaker of an advert in Backup.
+func (m *machine) accept(now instant, ev *event) {
+	m.learn(ev.interval)
+	m.skewed, m.beaten = false, false
+	m.timer = after(now, m.down())
+}
+
+// activeHears is RFC 9568 section 6.4.3, with erratum 8298: an owner listens
+// too, so that two owners converge by address.
+func (m *machine) activeHears(now instant, ev *event) {
+	mine := m.effective()
+	switch {
+	case ev.priority == 0:
+		m.send(mine)
+		m.timer = after(now, m.period())
+	case ev.priority > mine:
+		m.concede(now, ev, ReasonHigherPriority)
+	case ev.priority == mine && ev.from.Compare(m.self) > 0:
+		m.concede(now, ev, ReasonHigherAddress)
+	default:
+		// The advert that answers at once does not move Adver_Timer.
+		m.warn(warnLosing, ev.from)
+		m.send(mine)
+	}
+}
+
+// concede leaves Active to a better router. It answers once first: after a split
+// the winner must learn that there was somebody to announce against.
+func (m *machine) concede(now instant, ev *event, why Reason) {
+	m.send(m.effective())
+	m.do(action{kind: actRemove})
+	m.follow(now, ev, why)
+}
+
+func (m *machine) warn(w warning, peer netip.AddrPort) {
+	m.do(action{kind: actWarn, warning: w, peer: peer})
+}

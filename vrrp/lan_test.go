@@ -1,0 +1,181 @@
+package vrrp
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/memnet"
+)
+
+// testLAN is a LAN in memory with hosts 192.0.2.1, .2, ...
+type testLAN struct{ *memnet.LAN }
+
+func newTestLAN(t *testing.T, opts ...memnet.LANOption) testLAN {
+	lan := memnet.NewLAN(opts...)
+	t.Cleanup(func() { _ = lan.Close() })
+	return testLAN{lan}
+}
+
+func host(n int) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}) }
+
+// multicast joins host n to the group.
+func (l testLAN) multicast(n int) Transport {
+	return &lanTransport{l.LAN, netip.AddrPortFrom(host(n), 0), []netip.AddrPort{group}}
+}
+
+// unicast joins host n to the others of total hosts, as UDP does.
+func (l testLAN) unicast(n, total int) Transport {
+	t := &lanTransport{lan: l.LAN, local: netip.AddrPortFrom(host(n), 1985)}
+	for i := range total {
+		if i+1 != n {
+			t.peers = append(t.peers, netip.AddrPortFrom(host(i+1), 1985))
+		}
+	}
+	return t
+}
+
+// The two shapes of a network: everything here runs on both.
+func onBothLANs(t *testing.T, f func(t *testing.T, lan testLAN, join func(n, total int) Option)) {
+	bubble(t, "multicast", func(t *testing.T) {
+		lan := newTestLAN(t)
+		f(t, lan, func(n, _ int) Option { return WithTransport(lan.multicast(n)) })
+	})
+	bubble(t, "unicast with HMAC", func(t *testing.T) {
+		lan := newTestLAN(t)
+		f(t, lan, func(n, total int) Option {
+			transport, key := WithTransport(lan.unicast(n, total)), WithHMAC(testKey(1))
+			return func(c *config) { transport(c); key(c) }
+		})
+	})
+}
+
+func TestElectionOnLAN(t *testing.T) {
+	onBothLANs(t, func(t *testing.T, lan testLAN, join func(n, total int) Option) {
+		lan.SetDelay(time.Millisecond, time.Millisecond)
+		j := newJournal()
+		a := run(t, vips4, join(1, 2), WithPriority(150), WithOnTransition(func(tr Transition) { j.add("a %v", tr.To) }))
+		b := run(t, vips4, join(2, 2), WithOnTransition(func(tr Transition) { j.add("b %v", tr.To) }))
+		pass(4 * time.Second)
+		j.take()
+
+		// The Active router vanishes: exactly a down interval after its last
+		// advert, which arrived 1 ms after 3.4140625 s.
+		lan.Partition([]netip.Addr{host(1)})
+		pass(4 * time.Second)
+		j.expect(t, "7.0244375s b active")
+
+		// It comes back. Both are Active until the first advert of one crosses;
+		// b's is due first.
+		lan.Heal()
+		pass(2 * time.Second)
+		j.expect(t, "8.0264375s b backup")
+		if s := a.Snapshot(); s.Statistics.LosingAdverts != 2 {
+			t.Errorf("the winner heard %d losing adverts, want 2", s.Statistics.LosingAdverts)
+		}
+
+		// A planned hand-over: the heir first, then the end.
+		done := make(chan error, 1)
+		go func() { done <- a.Yield(context.Background()) }()
+		pass(time.Second)
+		j.expect(t, "10.610375s b active", "10.611375s a backup")
+		if err := <-done; err != nil {
+			t.Errorf("Yield() = %v", err)
+		}
+		_ = b.end()
+		_ = a.end()
+	})
+}
+
+// Equal in all but the address.
+func TestTieOnLAN(t *testing.T) {
+	onBothLANs(t, func(t *testing.T, lan testLAN, join func(n, total int) Option) {
+		lan.SetDelay(time.Millisecond, 3*time.Millisecond)
+		var nodes []*running
+		for i := range 3 {
+			nodes = append(nodes, run(t, vips4, join(i+1, 3)))
+		}
+		pass(4 * time.Second)
+		for i, n := range nodes {
+			want := Backup
+			if i == 2 {
+				want = Active
+			}
+			if s := n.Snapshot(); s.State != want || s.Statistics.EqualPriorities == 0 {
+				t.Errorf("node %d is %v, and saw its priority %d times", i+1, s.State, s.Statistics.EqualPriorities)
+			}
+		}
+	})
+}
+
+// Routers on a bad network, cut and healed by chance: when the network is good
+// again, one is Active within two down intervals, and it stays.
+func TestLANModel(t *testing.T) {
+	rounds := 12
+	if testing.Short() {
+		rounds = 3
+	}
+	for seed := range rounds {
+		onBothLANs(t, func(t *testing.T, lan testLAN, join func(n, total int) Option) {
+			r := rand.New(rand.NewPCG(uint64(seed), 2))
+			total := 2 + r.IntN(4)
+			var nodes []*running
+			for i := range total {
+				nodes = append(nodes, run(t, vips4, join(i+1, total), WithInterval(100*time.Millisecond), WithPriority(uint8(1+r.IntN(254)))))
+			}
+			for range 10 {
+				lan.SetLoss(r.Float64() * 0.3)
+				lan.SetDuplicate(r.Float64() * 0.2)
+				lan.SetReorder(r.Float64() * 0.2)
+				lan.SetDelay(0, time.Duration(r.Int64N(int64(50*time.Millisecond))))
+				lan.Cut(host(1+r.IntN(total)), host(1+r.IntN(total)))
+				if i := r.IntN(total); r.IntN(2) == 0 {
+					_ = nodes[i].end()
+					nodes[i] = rerun(t, nodes[i].Router)
+				}
+				pass(time.Duration(r.Int64N(int64(500 * time.Millisecond))))
+			}
+			lan.Heal()
+			lan.SetLoss(0)
+			lan.SetDuplicate(0)
+			lan.SetReorder(0)
+			lan.SetDelay(0, time.Millisecond)
+			pass(100*time.Millisecond + 2*downInterval(3, 1, 100*time.Millisecond))
+			best := 0
+			for i, n := range nodes {
+				if p, q := n.Snapshot().Priority, nodes[best].Snapshot().Priority; p > q {
+					best = i
+				}
+			}
+			promoted := nodes[best].Snapshot().Statistics.MasterTransitions
+			for range 2 {
+				for i, n := range nodes {
+					s := n.Snapshot()
+					if s.Priority != nodes[best].Snapshot().Priority && s.State != Backup || i == best && s.State != Active && uniquePriority(nodes, best) {
+						t.Errorf("seed %d: node %d of %d is %v", seed, i+1, total, s.State)
+					}
+				}
+				pass(5 * time.Second)
+			}
+			if got := nodes[best].Snapshot().Statistics.MasterTransitions; got != promoted {
+				t.Errorf("seed %d: the best node was promoted %d times in peace", seed, got-promoted)
+			}
+			for _, n := range nodes {
+				go n.stop()
+			}
+			synctest.Wait()
+		})
+	}
+}
+
+func uniquePriority(nodes []*running, i int) bool {
+	for j, n := range nodes {
+		if j != i && n.Snapshot().Priority == nodes[i].Snapshot().Priority {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,236 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// machine is the state machine of RFC 9568 section 6.4 for one virtual router,
+// with the extensions that doc.go lists. It holds no clock, socket, goroutine
+// or log: step takes the time and returns what to do.
+type machine struct {
+	set  settings
+	self netip.AddrPort // this speaker's identity, for the tie-break
+
+	state   State
+	standby bool     // yielded, and not resumed: claims priority 1 and does not preempt
+	faults  faultSet // what keeps it in Fault
+	retryAt instant  // faultAddresses clears by itself then
+
+	// timer is the one timer of a state: the startup delay in Initialize,
+	// Active_Down_Timer in Backup, Adver_Timer in Active, and the end of the
+	// wait for an heir while yielding.
+	timer instant
+
+	learned time.Duration  // Active_Adver_Interval
+	heard   bool           // Backup: learned comes from an advert
+	skewed  bool           // Backup: priority 0 was heard, so timer runs the skew only
+	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
+	rival   netip.AddrPort // Backup: the speaker heard last
+	holdAt  instant        // Backup: the preempt delay ends
+
+	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir
+	yieldTo  State         // where that ends
+	paced    int           // Active: adverts left to send at pace, see update
+	pace     time.Duration // Active: the interval before it grew
+	out      []action      // reused by every step
+}
+
+func newMachine(set settings, self netip.AddrPort) *machine {
+	return &machine{set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval}
+}
+
+// deadline returns when step wants evTick next, or never. A driver hands over
+// what it has received before it honours a deadline.
+func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt) }
+
+// step takes one event. The actions are valid until the next step.
+func (m *machine) step(now instant, ev event) []action {
+	m.out = m.out[:0]
+	switch ev.kind {
+	case evTick:
+		m.tick(now)
+	case evStart:
+		m.start(now)
+	case evShutdown:
+		m.shutdown(now)
+	case evLost:
+		m.lost()
+	case evAdvert:
+		m.advert(now, &ev)
+	case evYield:
+		m.yield(now)
+	case evResume:
+		m.claim(func() { m.standby = false })
+	case evFault:
+		m.fault(now, ev.fault, ev.retry)
+	case evClear:
+		m.clear(now, ev.fault)
+	case evSettings:
+		m.update(now, ev.settings)
+	}
+	return m.out
+}
+
+// effective is the priority that the router claims now.
+func (m *machine) effective() uint8 {
+	if m.standby {
+		return 1
+	}
+	return m.set.priority
+}
+
+// preempts is Preempt_Mode. An owner always preempts (RFC 9568 section 6.1).
+func (m *machine) preempts() bool {
+	return !m.standby && (m.set.preempt || m.set.priority == owner)
+}
+
+func (m *machine) skew() time.Duration { return skewTime(m.effective(), m.learned) }
+func (m *machine) down() time.Duration {
+	return downInterval(m.set.adverts, m.effective(), m.learned)
+}
+
+// wait is what timer was armed with in Backup.
+func (m *machine) wait() time.Duration {
+	if m.skewed {
+		return m.skew()
+	}
+	return m.down()
+}
+
+// tick honours the deadlines that have come.
+func (m *machine) tick(now instant) {
+	if m.retryAt <= now {
+		m.clear(now, faultAddresses)
+	}
+	switch {
+	case m.state == Backup && m.holdAt <= now:
+		m.promote(now, ReasonPreemptDelay, m.rival)
+	case m.timer > now:
+	case m.state == Initialize:
+		m.begin(now)
+	case m.state == Backup:
+		m.promote(now, m.cause(), m.rival)
+	case m.state == Active && m.yielding:
+		m.release(now, nil)
+	case m.state == Active:
+		m.send(m.effective())
+		m.rearm(now)
+	}
+}
+
+// cause is why Active_Down_Timer could run out.
+func (m *machine) cause() Reason {
+	switch {
+	case m.skewed:
+		return ReasonResigned
+	case m.beaten:
+		return ReasonPreempt
+	}
+	return ReasonNoResponse
+}
+
+// start is Startup, after the startup delay.
+func (m *machine) start(now instant) {
+	if m.state != Initialize || m.timer != never {
+		return
+	}
+	if m.set.startupDelay > 0 {
+		m.timer = after(now, m.set.startupDelay)
+		return
+	}
+	m.begin(now)
+}
+
+// begin leaves Initialize: RFC 9568 section 6.4.1.
+func (m *machine) begin(now instant) {
+	switch {
+	case m.faults != 0:
+		m.enter(Fault, ReasonFault, netip.AddrPort{})
+	case m.effective() == owner:
+		m.promote(now, ReasonOwner, netip.AddrPort{})
+	default:
+		m.enter(Backup, ReasonStartup, netip.AddrPort{})
+		m.timer = after(now, m.down())
+	}
+}
+
+// promote becomes Active. The advert comes first, so that another Active router
+// begins to leave while the addresses are installed.
+func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
+	m.send(m.effective())
+	m.do(action{kind: actInstall})
+	m.enter(Active, why, rival)
+	m.timer = after(now, m.set.interval)
+}
+
+// fault adds a reason not to take part.
+func (m *machine) fault(now instant, f faultSet, retry bool) {
+	m.faults |= f
+	if retry {
+		m.retryAt = after(now, downInterval(m.set.adverts, m.effective(), m.set.interval))
+	}
+	switch {
+	case m.yielding && m.yieldTo == Initialize:
+		m.release(now, nil) // nothing left to wait for
+		return
+	case m.state == Active:
+		if !m.yielding {
+			m.send(0)
+		}
+		m.do(action{kind: actRemove})
+	case m.state != Backup:
+		return
+	}
+	m.enter(Fault, ReasonFault, netip.AddrPort{})
+}
+
+// clear removes a reason. Without one left the router waits a full down
+// interval in Backup, owner or not.
+func (m *machine) clear(now instant, f faultSet) {
+	m.faults &^= f
+	if f&faultAddresses != 0 {
+		m.retryAt = never
+	}
+	if m.state == Fault && m.faults == 0 {
+		m.enter(Backup, ReasonRecovered, netip.AddrPort{})
+		m.timer = after(now, m.down())
+	}
+}
+
+// rearm counts from when the advert was due, so that lateness does not add up;
+// an advert that was a whole interval late begins a new cadence.
+func (m *machine) rearm(now instant) {
+	m.paced = max(0, m.paced-1)
+	m.timer = after(m.timer, m.period())
+	if m.timer <= now {
+		m.timer = after(now, m.period())
+	}
+}
+
+// learn adopts the interval of the Active router.
+func (m *machine) learn(interval time.Duration) {
+	m.learned, m.heard = interval, true
+}
+
+// enter changes the state, and forgets what belonged to the old one.
+func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
+	m.do(action{kind: actTransition, from: m.state, to: to, reason: why, peer: peer, priority: m.effective()})
+	m.state = to
+	m.timer, m.holdAt = never, never
+	m.learned, m.heard = m.set.interval, false
+	m.skewed, m.beaten, m.rival = false, false, netip.AddrPort{}
+	m.yielding, m.paced = false, 0
+	if to == Initialize {
+		m.rest()
+	}
+}
+
+// rest disarms Initialize. The next start tries the addresses again.
+func (m *machine) rest() {
+	m.faults &^= faultAddresses
+	m.timer, m.retryAt = never, never
+}
+
+func (m *machine) send(priority uint8) { m.do(action{kind: actSend, priority: priority}) }
+func (m *machine) do(a action)         { m.out = append(m.out, a) }

@@ -1,0 +1,73 @@
+package vrrp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// quiet is how long a repeated complaint is not logged again. Counters count.
+const quiet = int64(time.Minute)
+
+// talk remembers what has been logged lately.
+type talk struct {
+	warned  [warnings]instant    // not before that; 0: never logged
+	dropped [dropReasons]instant // likewise
+	failing bool                 // the last send failed
+}
+
+// due reports whether to log now, and if so, is quiet about it for a while.
+func due(until *instant, now instant) bool {
+	if *until != 0 && now < *until {
+		return false
+	}
+	*until = max(1, now+quiet)
+	return true
+}
+
+// warn counts something an operator should know, and logs it at times.
+func (s *session) warn(w warning, peer netip.AddrPort, attrs ...any) {
+	s.r.mu.Lock()
+	*s.r.stats.counter(w)++
+	s.r.mu.Unlock()
+	if due(&s.talk.warned[w], s.now()) {
+		s.log.Warn(warningTexts[w], append(attrs, "peer", peer)...)
+	}
+}
+
+// counter is where a warning is counted.
+func (s *Statistics) counter(w warning) *uint64 {
+	switch w {
+	case warnEqualPriority:
+		return &s.EqualPriorities
+	case warnOwnerConflict:
+		return &s.OwnerConflicts
+	case warnLosing:
+		return &s.LosingAdverts
+	case warnDuplicate:
+		return &s.DuplicateIdentities
+	case warnInterval:
+		return &s.IntervalErrors
+	default:
+		return &s.AddressListErrors
+	}
+}
+
+// logDrop tells at times what is dropped. Adverts of other virtual routers are
+// an ordinary sight, and so are our own.
+func (s *session) logDrop(why DropReason, peer netip.AddrPort) {
+	if why == DropVRID || why == DropSelf || !due(&s.talk.dropped[why], s.now()) {
+		return
+	}
+	s.log.Warn("packet dropped", "reason", why.String(), "peer", peer)
+}
+
+// logSend tells when sending begins to fail, and when it works again.
+func (s *session) logSend(err error) {
+	switch {
+	case err != nil && !s.talk.failing:
+		s.log.Warn("sending an advertisement", "err", err)
+	case err == nil && s.talk.failing:
+		s.log.Info("advertisements are sent again")
+	}
+	s.talk.failing = err != nil
+}

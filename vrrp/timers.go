@@ -1,0 +1,38 @@
+package vrrp
+
+import (
+	"math"
+	"time"
+)
+
+// instant is a point on the core's clock, in nanoseconds since an origin that
+// the driver chooses. The clock must not follow the wall clock.
+type instant = int64
+
+// never is the deadline of a timer that is not armed.
+const never instant = math.MaxInt64
+
+// settings is the part of the configuration that the machine reads.
+type settings struct {
+	priority     uint8         // 1..255
+	interval     time.Duration // Advertisement_Interval
+	preempt      bool          // Preempt_Mode
+	preemptDelay time.Duration
+	startupDelay time.Duration
+	adverts      int // in a down interval, without the skew: 3 in RFC 9568
+}
+
+// skewTime is Skew_Time of RFC 9568 section 6.1, in nanoseconds: it multiplies
+// first, since (256-priority)/256 of a short interval is lost otherwise.
+func skewTime(priority uint8, interval time.Duration) time.Duration {
+	return (256 - time.Duration(priority)) * interval / 256
+}
+
+// downInterval is Active_Down_Interval of RFC 9568 section 6.1, with keepalived's
+// down_timer_adverts in place of the factor 3.
+func downInterval(adverts int, priority uint8, interval time.Duration) time.Duration {
+	return time.Duration(adverts)*interval + skewTime(priority, interval)
+}
+
+// after returns the instant d later.
+func after(t instant, d time.Duration) instant { return t + int64(d) }

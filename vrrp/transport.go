@@ -1,0 +1,63 @@
+package vrrp
+
+import (
+	"context"
+	"net/netip"
+)
+
+// Transport carries advertisements between the speakers of a virtual router.
+// [UDPTransport] makes one; a program may bring its own.
+type Transport interface {
+	// Open joins one virtual router. [Router.Run] calls it in its own
+	// goroutine, before it starts others, and closes the link before it returns.
+	// Open may be called again after that.
+	Open(ctx context.Context, vr VirtualRouter) (Link, error)
+}
+
+// VirtualRouter names a virtual router on its network.
+type VirtualRouter struct {
+	VRID   uint8  // 1..255
+	Family Family // 0: that of the transport
+}
+
+// Link is an open transport. The router calls its methods, except Close, from
+// one goroutine.
+//
+// A link that refuses packets itself should count them, and have a method
+// Dropped(DropReason) uint64 that tells how many: [Router.Snapshot] adds them.
+type Link interface {
+	// Local is this speaker's identity, which breaks ties between equal
+	// priorities: its address, and port 0 where the carrier has no ports. It
+	// is never unspecified, and does not change.
+	Local() netip.AddrPort
+
+	// Peers lists where an advert goes: the unicast peers, or one group. It
+	// does not change, and the router does not modify it.
+	Peers() []netip.AddrPort
+
+	// Send sends every packet to its To, and returns an error for those that
+	// could not be sent. It does not wait, and keeps no reference to packets.
+	Send(packets []Packet) error
+
+	// Receive takes packets that have arrived, and never waits: it returns 0
+	// when there is none. It exchanges the Data of each packet it fills, and
+	// owns the slice that was there before. An error means that nothing will
+	// ever arrive again. What arrived before the call must be found by it, also
+	// when Ready has not said so yet: the router calls Receive before it
+	// believes that a speaker was silent.
+	Receive(packets []Packet) (int, error)
+
+	// Ready has a value when Receive may find something. Its capacity is 1,
+	// and it is never closed.
+	Ready() <-chan struct{}
+
+	// Close ends the link, and returns when its goroutines have ended.
+	Close() error
+}
+
+// Packet is a VRRP message with its envelope.
+type Packet struct {
+	Data []byte         // from the version on, with the HMAC trailer
+	From netip.AddrPort // the sender's identity
+	To   netip.AddrPort // where it was sent
+}
