@@ -1,0 +1,30 @@
+package upstream
+
+// Collect gives every figure of the pool to emit, a counter ('c') or a gauge
+// ('g') at a time, with labels as key, value pairs. Names follow nginx's words
+// for upstream servers.
+func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
+	s := p.Snapshot()
+	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
+	emit("mainstay_upstream_busy_total", 'c', float64(s.Busy), "group", s.Group)
+	emit("mainstay_upstream_leaving", 'g', float64(s.Leaving), "group", s.Group)
+	for _, b := range s.Backends {
+		one := func(name string, kind byte, value float64) {
+			emit("mainstay_upstream_"+name, kind, value, "group", s.Group, "backend", b.ID)
+		}
+		up := 0.0
+		if b.State == StateUp {
+			up = 1
+		}
+		one("up", 'g', up)
+		one("active", 'g', float64(b.Active))
+		one("weight", 'g', float64(b.Weight))
+		one("effective_weight", 'g', float64(b.Effective))
+		one("fails", 'g', float64(b.Fails))
+		one("requests_total", 'c', float64(b.Requests))
+		one("failures_total", 'c', float64(b.Failures))
+		one("free_total", 'c', float64(b.Free))
+		one("pass_total", 'c', float64(b.Pass))
+		one("unavailable_total", 'c', float64(b.Unavailable))
+	}
+}

@@ -1,0 +1,113 @@
+package upstream_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mainstay-ha/mainstay/upstream"
+)
+
+// Smooth weighted round robin spreads the heavy peer's turns out.
+func Example() {
+	pool, err := upstream.New(
+		upstream.WithName("web"),
+		upstream.WithServer("192.0.2.1:80", upstream.ID("a"), upstream.Weight(5)),
+		upstream.WithServer("192.0.2.2:80", upstream.ID("b")),
+		upstream.WithServer("192.0.2.3:80", upstream.ID("c")),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var sequence []string
+	for range 7 {
+		var r upstream.Request
+		lease, err := pool.TryPick(pool.Now(), &r)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		sequence = append(sequence, lease.Backend().ID())
+		lease.Done(pool.Now(), upstream.Success)
+	}
+	fmt.Println(strings.Join(sequence, " "))
+	// Output: a a b a c a a
+}
+
+// A request that fails goes to the next peer, and to the backup when no
+// primary is left.
+func ExamplePool_TryPick() {
+	pool, err := upstream.New(
+		upstream.WithServer("192.0.2.1:80", upstream.ID("a")),
+		upstream.WithServer("192.0.2.2:80", upstream.ID("b")),
+		upstream.WithServer("192.0.2.3:80", upstream.ID("spare"), upstream.Backup()),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	send := func(b *upstream.Backend) error {
+		if b.ID() == "spare" {
+			return nil
+		}
+		return errors.New("connection refused")
+	}
+
+	var r upstream.Request
+	for r.Tries() < pool.Peers() {
+		lease, err := pool.TryPick(pool.Now(), &r)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := send(lease.Backend()); err != nil {
+			fmt.Println(lease.Backend().ID(), err)
+			r.Cause = err
+			lease.Done(pool.Now(), upstream.Failure)
+			continue
+		}
+		fmt.Println(lease.Backend().ID(), "ok")
+		lease.Done(pool.Now(), upstream.Success)
+		break
+	}
+	for _, b := range pool.Snapshot().Backends {
+		fmt.Println(b.ID, b.State, b.LastError)
+	}
+	// Output:
+	// a connection refused
+	// b connection refused
+	// spare ok
+	// a unavailable connection refused
+	// b unavailable connection refused
+	// spare up
+}
+
+// A health checker is wired with one line; its events name the backend by the
+// same id.
+func ExamplePool_SetHealth() {
+	pool, err := upstream.New(
+		upstream.WithServer("192.0.2.1:80", upstream.ID("a")),
+		upstream.WithServer("192.0.2.2:80", upstream.ID("b")),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type event struct {
+		ID  string
+		Up  bool
+		Err error
+	}
+	onChange := func(e event) { pool.SetHealth(e.ID, "http", e.Up, e.Err) }
+
+	onChange(event{ID: "a", Up: false, Err: errors.New("status 500")})
+	for _, b := range pool.Snapshot().Backends {
+		fmt.Println(b.ID, b.State)
+	}
+	fmt.Println(pool.SetHealth("c", "http", true, nil))
+	// Output:
+	// a unhealthy
+	// b up
+	// upstream: unknown backend: group "default": id "c"
+}

@@ -1,0 +1,179 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+)
+
+// Add brings a backend into service. It fails with [ErrDuplicate] when the id
+// is taken and lists every problem of the options; nothing has changed then.
+func (p *Pool) Add(addr string, opts ...ServerOption) error {
+	s := newSpec(addr, opts)
+	err := p.add(&s)
+	if err == nil {
+		p.log.Info("backend added", slog.String("backend", s.id), slog.String("address", s.address))
+	}
+	return err
+}
+
+func (p *Pool) add(s *spec) error {
+	p.config.Lock()
+	defer p.config.Unlock()
+	v := p.view.Load()
+	err := s.validate(fmt.Sprintf("group %q: add %q", p.name, s.address), true)
+	if _, taken := v.byID[s.id]; taken {
+		err = errors.Join(err, fmt.Errorf("%w: group %q: id %q", ErrDuplicate, p.name, s.id))
+	}
+	if err != nil {
+		return err
+	}
+	p.swap(append(slices.Clone(v.all), p.newBackend(s)), nil)
+	return nil
+}
+
+// Remove takes a backend out. No pick that begins afterwards returns it; leases
+// in hand stay valid and end as usual.
+func (p *Pool) Remove(id string) error {
+	err := p.remove(id)
+	if err == nil {
+		p.log.Info("backend removed", slog.String("backend", id))
+	}
+	return err
+}
+
+func (p *Pool) remove(id string) error {
+	p.config.Lock()
+	defer p.config.Unlock()
+	b, err := p.find(id)
+	if err != nil {
+		return err
+	}
+	all := slices.Clone(p.view.Load().all)
+	p.swap(slices.DeleteFunc(all, func(o *Backend) bool { return o == b }), b.leaveLocked)
+	p.leaving = append(p.leaving, b)
+	p.forgetLeft()
+	return nil
+}
+
+// Update changes the named options of a backend and keeps the others. Its
+// running state (requests in flight, failures, health verdicts, counters) goes
+// on, unless [Address] moves it: then a backend with fresh state takes its id
+// and its place, draining if the old one was. [ID] cannot be changed. On an
+// error nothing has changed.
+func (p *Pool) Update(id string, opts ...ServerOption) error {
+	s, err := p.update(id, opts)
+	if err == nil {
+		p.log.Info("backend updated", slog.String("backend", id), slog.String("address", s.address),
+			slog.Int("weight", s.weight), slog.Bool("backup", s.backup), slog.Bool("down", s.down))
+	}
+	return err
+}
+
+func (p *Pool) update(id string, opts []ServerOption) (s spec, err error) {
+	p.config.Lock()
+	defer p.config.Unlock()
+	b, err := p.find(id)
+	if err != nil {
+		return s, err
+	}
+	s = b.spec
+	s.apply(opts)
+	where := fmt.Sprintf("group %q: update %q", p.name, id)
+	err = s.validate(where, false)
+	if s.id != id {
+		err = errors.Join(err, fmt.Errorf("upstream: %s: the id cannot become %q", where, s.id))
+	}
+	if err != nil {
+		return s, err
+	}
+
+	all := p.view.Load().all
+	if s.address == b.spec.address {
+		b.spec = s
+		p.swap(all, func() { b.adoptLocked(&s, p.Now()) })
+		return s, nil
+	}
+	heir := p.newBackend(&s)
+	heir.setLocked(gateDrain, b.gate.Load()&gateDrain != 0) // under config, nobody else sees heir
+	all = slices.Clone(all)
+	all[slices.Index(all, b)] = heir
+	p.swap(all, b.leaveLocked)
+	p.leaving = append(p.leaving, b)
+	p.forgetLeft()
+	return s, nil
+}
+
+// SetWeight is [Pool.Update] with [Weight].
+func (p *Pool) SetWeight(id string, w int) error { return p.Update(id, Weight(w)) }
+
+// Drain, while on, keeps new requests away from a backend and lets those in
+// flight finish. The backend stays in the pool.
+func (p *Pool) Drain(id string, on bool) error {
+	p.config.Lock()
+	b, err := p.find(id)
+	changed := err == nil && p.flip(b, gateDrain, on)
+	p.config.Unlock()
+	if changed {
+		p.log.Info("drain", slog.String("backend", id), slog.Bool("on", on))
+	}
+	return err
+}
+
+// find returns the backend with that id. The caller holds p.config.
+func (p *Pool) find(id string) (*Backend, error) {
+	if b := p.view.Load().byID[id]; b != nil {
+		return b, nil
+	}
+	return nil, fmt.Errorf("%w: group %q: id %q", ErrUnknown, p.name, id)
+}
+
+// flip switches a bit of the gate and reports whether it changed.
+func (p *Pool) flip(b *Backend, bit uint32, on bool) bool {
+	now := p.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if (b.gate.Load()&bit != 0) == on {
+		return false
+	}
+	b.setLocked(bit, on)
+	b.changed = now
+	return true
+}
+
+// swap puts a membership into service, together with what change does to the
+// backends under mu. The caller holds p.config.
+func (p *Pool) swap(all []*Backend, change func()) {
+	v := newView(p.view.Load().generation+1, all)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if change != nil {
+		change()
+	}
+	for _, t := range v.tiers {
+		boundLocked(t.peers)
+	}
+	p.view.Store(v)
+}
+
+// boundLocked limits every peer's credit and debt to one round of its tier.
+// Without it, peers that stood beside a much heavier one would take turns in
+// long runs after that one left or shrank. The caller holds the pool's mu.
+func boundLocked(peers []*Backend) {
+	var round int64
+	for _, b := range peers {
+		round += b.weight
+	}
+	for _, b := range peers {
+		b.current = min(max(b.current, -round), round)
+	}
+}
+
+// forgetLeft drops the removed backends that have no request left. The caller
+// holds p.config.
+func (p *Pool) forgetLeft() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = slices.DeleteFunc(p.leaving, func(b *Backend) bool { return b.connsLocked() == 0 })
+}

@@ -1,0 +1,78 @@
+package upstream
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Option configures a [Pool] in [New].
+type Option func(*config)
+
+// ServerOption configures one backend, in [WithServer], [Pool.Add] and
+// [Pool.Update].
+type ServerOption func(*spec)
+
+// config collects what New was given.
+type config struct {
+	name     string
+	balancer Balancer
+	log      *slog.Logger
+	servers  []spec
+	errs     []error
+}
+
+// WithName sets the group: the name of the pool in logs, metrics and
+// snapshots. Default "default".
+func WithName(group string) Option { return func(c *config) { c.name = group } }
+
+// WithServer adds a backend. The address is "host:port" with a port from 1 to
+// 65535 and an IPv6 host in brackets, or "unix:/path". A host name is resolved
+// by whoever dials it. The id is the address as given, unless [ID] says
+// otherwise. Repeatable; the order counts, ties go to the earlier one.
+func WithServer(addr string, opts ...ServerOption) Option {
+	return func(c *config) { c.servers = append(c.servers, newSpec(addr, opts)) }
+}
+
+// WithBalancer sets the rule of choice, for primaries and backups alike.
+// Default [RoundRobin].
+func WithBalancer(b Balancer) Option { return func(c *config) { c.balancer = b } }
+
+// WithLogger sets where transitions are logged, at Info, with the attributes
+// group and backend. Default: nowhere, which is also what nil means.
+func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log = l } }
+
+// ID names the backend inside its group. Default the address as given.
+func ID(id string) ServerOption { return func(s *spec) { s.id, s.named = id, true } }
+
+// Address moves a backend to another address; only in [Pool.Update]. The backend
+// at the old address leaves the pool and one with fresh state takes its id; see
+// [Pool.Update].
+func Address(addr string) ServerOption { return func(s *spec) { s.address, s.moved = addr, true } }
+
+// Weight sets the backend's share, from 1 to 65535. Default 1.
+func Weight(w int) ServerOption { return func(s *spec) { s.weight = w } }
+
+// MaxFails sets how many failures within [FailTimeout] disable the backend
+// temporarily (nginx: max_fails). Default 1; 0 never disables it.
+func MaxFails(n int) ServerOption { return func(s *spec) { s.maxFails = n } }
+
+// FailTimeout sets both the window in which [MaxFails] failures must fall and
+// how long the backend then stays out (nginx: fail_timeout). Afterwards one
+// request per window probes it. Default 10s.
+func FailTimeout(d time.Duration) ServerOption { return func(s *spec) { s.failTimeout = d } }
+
+// MaxConns limits the requests in flight from this pool to the backend (nginx:
+// max_conns). It is never exceeded. Default 0, no limit.
+func MaxConns(n int) ServerOption { return func(s *spec) { s.maxConns = n } }
+
+// Backup makes the backend stand by until no primary is eligible.
+func Backup() ServerOption { return func(s *spec) { s.backup = true } }
+
+// Primary takes [Backup] back in an Update. It is the default.
+func Primary() ServerOption { return func(s *spec) { s.backup = false } }
+
+// Down takes the backend out of service by configuration.
+func Down() ServerOption { return func(s *spec) { s.down = true } }
+
+// Up takes [Down] back in an Update. It is the default.
+func Up() ServerOption { return func(s *spec) { s.down = false } }

@@ -1,0 +1,233 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Pool is a group of backends and the rule that spreads requests over them.
+// All methods are safe for concurrent use. A Pool starts no goroutine and holds
+// nothing open; it needs no Close.
+type Pool struct {
+	base time.Time // the clock's zero
+	name string
+	bal  Balancer
+	rule picker
+	log  *slog.Logger
+
+	view atomic.Pointer[view] // what picks read; stored under mu
+
+	// mu guards the running state of the backends. It is held for one choice
+	// or one verdict at a time, never while the membership is worked out.
+	mu     sync.Mutex
+	dry    bool // the last fresh request found no peer
+	noPeer uint64
+	busy   uint64
+
+	config  sync.Mutex // guards spec and health of the backends, leaving; held around changes
+	leaving []*Backend // removed with requests in flight
+}
+
+// view is one immutable state of the membership. Running state, of which the
+// gates are a part, stays with the backends and outlives it.
+type view struct {
+	generation uint64
+	tiers      [2]tier    // the primaries, the backups
+	ranks      []*Backend // the primaries, then the backups: a peer's index is its rank
+	all        []*Backend // in configured order
+	byID       map[string]*Backend
+	single     bool // one backend and no backups: its failures do not count
+	peers      int  // not configured down
+}
+
+// New returns a pool. It reports every problem of its options at once, joined.
+// A pool may start empty and be filled by [Pool.Add].
+func New(opts ...Option) (*Pool, error) {
+	c := config{name: "default"}
+	for i, o := range opts {
+		if o == nil {
+			c.errs = append(c.errs, fmt.Errorf("upstream: option %d is nil", i+1))
+			continue
+		}
+		o(&c)
+	}
+	if c.name == "" || !printable(c.name) {
+		c.errs = append(c.errs, fmt.Errorf("upstream: group name %q is empty or has a space or a control character", c.name))
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.balancer.rule == nil {
+		c.balancer = RoundRobin()
+	}
+	p := &Pool{
+		base: time.Now(),
+		name: c.name,
+		bal:  c.balancer,
+		rule: c.balancer.rule,
+		log:  c.log.With(slog.String("group", c.name)),
+	}
+	first := make(map[string]int)
+	all := make([]*Backend, 0, len(c.servers))
+	for i := range c.servers {
+		s := &c.servers[i]
+		where := fmt.Sprintf("group %q: server %d", c.name, i+1)
+		c.errs = append(c.errs, s.validate(where, true))
+		if n, ok := first[s.id]; ok && s.id != "" {
+			c.errs = append(c.errs, fmt.Errorf("%w: group %q: server %d has the id %q of server %d", ErrDuplicate, c.name, i+1, s.id, n))
+			continue
+		}
+		first[s.id] = i + 1
+		all = append(all, p.newBackend(s))
+	}
+	if err := errors.Join(c.errs...); err != nil {
+		return nil, err
+	}
+	p.view.Store(newView(1, all))
+	return p, nil
+}
+
+// newView sorts the backends into tiers.
+func newView(generation uint64, all []*Backend) *view {
+	v := &view{generation: generation, all: all, byID: make(map[string]*Backend, len(all))}
+	v.ranks = make([]*Backend, 0, len(all))
+	for i, backup := range []bool{false, true} {
+		base := len(v.ranks)
+		for _, b := range all {
+			if b.spec.backup == backup {
+				v.ranks = append(v.ranks, b)
+			}
+		}
+		v.tiers[i] = tier{v.ranks[base:len(v.ranks):len(v.ranks)], base}
+	}
+	for _, b := range all {
+		v.byID[b.id] = b
+		if !b.spec.down {
+			v.peers++
+		}
+	}
+	v.single = len(v.tiers[0].peers) == 1 && len(all) == 1
+	return v
+}
+
+// Now is the pool's clock: monotonic nanoseconds since New. Every now that the
+// pool's methods take is on it.
+func (p *Pool) Now() int64 { return int64(time.Since(p.base)) }
+
+// Name is the group.
+func (p *Pool) Name() string { return p.name }
+
+// Peers is the number of backends, backups included, that are not configured
+// down: as many attempts can one request make.
+func (p *Pool) Peers() int { return p.view.Load().peers }
+
+// TryPick chooses a backend for the next attempt of r at time now and never
+// waits. It fails with [ErrNoPeer] or [ErrBusy] and then leaves r as it was.
+// Within one request no backend is chosen twice, except after a [Free] attempt.
+// The backups are asked when no primary is eligible; a request that reached
+// them stays with them.
+func (p *Pool) TryPick(now int64, r *Request) (Lease, error) {
+	if r.open != 0 {
+		return Lease{}, errLeaseOpen
+	}
+	v := p.view.Load()
+	if r.view != v {
+		if r.tries != 0 {
+			r.follow(v)
+		}
+		r.view = v
+	}
+	// Should the membership change before mu is taken, the gates of the
+	// backends that left keep them from being chosen.
+	p.mu.Lock()
+	b, busy := p.chooseLocked(v, now, r)
+	if b == nil {
+		warn := p.refuseLocked(r, busy)
+		p.mu.Unlock()
+		if warn {
+			p.log.Warn("no peer is eligible")
+		}
+		if busy {
+			return Lease{}, ErrBusy
+		}
+		return Lease{}, ErrNoPeer
+	}
+	r.probe = false
+	if now-b.checked > b.failTimeout {
+		r.probe, r.since = b.gate.Load()&gateFails != 0, b.checked
+		b.checked = now
+	}
+	b.begun++
+	b.selected = now
+	wasDry := p.dry
+	if wasDry {
+		p.dry = false
+	}
+	p.mu.Unlock()
+
+	r.mark(int(r.rank))
+	r.tries++
+	if r.seq++; r.seq == 0 {
+		r.seq = 1
+	}
+	r.open = r.seq
+	if wasDry {
+		p.log.Info("peers are eligible again", slog.String("backend", b.id))
+	}
+	return Lease{b, r, r.seq}, nil
+}
+
+// chooseLocked picks from the request's tier, and from the backups when the
+// primaries have nothing. The caller holds mu.
+func (p *Pool) chooseLocked(v *view, now int64, r *Request) (b *Backend, busy bool) {
+	if v.single {
+		return onlyLocked(v.ranks[0], now, r)
+	}
+	retry := r.tries != 0
+	t := &v.tiers[r.tier]
+	at, full := p.rule.pick(t, now, r, retry)
+	if at < 0 && r.tier == 0 && len(v.tiers[1].peers) != 0 {
+		busy = full
+		t = &v.tiers[1]
+		if at, full = p.rule.pick(t, now, r, retry); at >= 0 {
+			r.tier = 1
+		}
+	}
+	if at < 0 {
+		return nil, busy || full
+	}
+	r.rank = int32(t.base + at)
+	return t.peers[at], false
+}
+
+// onlyLocked asks the only backend of a pool without backups. Its failures do
+// not count, and it is not asked twice by one request. The caller holds mu.
+func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
+	if r.tries != 0 && r.has(0) {
+		return nil, false
+	}
+	if a := b.admit(b.gate.Load()&^gateFails, now); a != yes {
+		return nil, a == full
+	}
+	r.tier, r.rank = 0, 0
+	return b, false
+}
+
+// refuseLocked counts a pick that found nothing, and reports whether to warn:
+// once, when not even a fresh request finds a peer. The caller holds mu.
+func (p *Pool) refuseLocked(r *Request, busy bool) (warn bool) {
+	if busy {
+		p.busy++
+		return false
+	}
+	p.noPeer++
+	if r.tries != 0 || p.dry {
+		return false
+	}
+	p.dry = true
+	return true
+}

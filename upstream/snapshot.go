@@ -1,0 +1,157 @@
+package upstream
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Snapshot is the state of a pool at one moment, for people and for JSON.
+// Each backend is consistent in itself; traffic goes on between two of them.
+type Snapshot struct {
+	Group      string   `json:"group"`
+	Balancer   string   `json:"balancer"`   // nginx's name of the rule
+	Generation uint64   `json:"generation"` // grows by one with each change of the configuration
+	NoPeer     uint64   `json:"no_peer"`    // picks that ended with ErrNoPeer
+	Busy       uint64   `json:"busy"`       // picks that ended with ErrBusy
+	Leaving    int64    `json:"leaving"`    // requests in flight on removed backends
+	Backends   []Status `json:"backends"`   // in configured order
+}
+
+// Status is the state of one backend. Times that never came are absent.
+type Status struct {
+	ID          string        `json:"id"`
+	Address     string        `json:"address"` // as configured
+	Backup      bool          `json:"backup"`
+	Weight      int           `json:"weight"`
+	Effective   int           `json:"effective_weight"` // the weight less the penalty of recent failures
+	MaxConns    int           `json:"max_conns"`        // 0 for none
+	MaxFails    int           `json:"max_fails"`        // 0 for never
+	FailTimeout time.Duration `json:"fail_timeout"`     // nanoseconds
+
+	State   State         `json:"state"`
+	Changed time.Time     `json:"changed,omitzero"` // the last change of state
+	Active  int64         `json:"active"`           // requests in flight
+	Fails   int64         `json:"fails"`            // failures in the present window
+	Retry   time.Duration `json:"retry,omitzero"`   // unavailable: until the next probe, nanoseconds
+	Health  []Verdict     `json:"health,omitempty"` // what the health sources say, by name
+
+	Requests    uint64    `json:"requests"`              // attempts begun
+	Failures    uint64    `json:"failures"`              // attempts ended with Failure
+	Free        uint64    `json:"free"`                  // attempts ended with Free
+	Pass        uint64    `json:"pass"`                  // attempts ended with Pass
+	Unavailable uint64    `json:"unavailable"`           // times the failures reached max_fails
+	Selected    time.Time `json:"selected,omitzero"`     // the last attempt begun
+	LastFailure time.Time `json:"last_failure,omitzero"` // the last attempt ended with Failure
+	LastError   string    `json:"last_error,omitempty"`  // Request.Cause of that attempt
+}
+
+// Verdict is what one health source says of a backend.
+type Verdict struct {
+	Source string    `json:"source"`
+	Up     bool      `json:"up"`
+	Cause  string    `json:"cause,omitempty"`
+	Since  time.Time `json:"since"` // when the source changed its mind last
+}
+
+// State says whether a backend takes requests, and if not, the first reason.
+type State string
+
+// The states of a backend, a stronger reason before a weaker one.
+const (
+	StateDown        State = "down"        // configured down
+	StateUnhealthy   State = "unhealthy"   // a health source says down
+	StateDraining    State = "draining"    // told to drain
+	StateUnavailable State = "unavailable" // max_fails reached: out, or waiting for its probe
+	StateUp          State = "up"
+)
+
+// Snapshot returns the state of the pool.
+func (p *Pool) Snapshot() Snapshot {
+	p.config.Lock()
+	defer p.config.Unlock()
+	p.forgetLeft()
+	v := p.view.Load()
+	s := Snapshot{
+		Group:      p.name,
+		Balancer:   p.bal.String(),
+		Generation: v.generation,
+		Backends:   make([]Status, 0, len(v.all)),
+	}
+	p.mu.Lock()
+	for _, b := range p.leaving {
+		s.Leaving += b.connsLocked()
+	}
+	s.NoPeer, s.Busy = p.noPeer, p.busy
+	p.mu.Unlock()
+	now := p.Now()
+	for _, b := range v.all {
+		s.Backends = append(s.Backends, p.status(b, now))
+	}
+	return s
+}
+
+// status reads one backend. The caller holds p.config.
+func (p *Pool) status(b *Backend, now int64) Status {
+	s := Status{
+		ID:          b.id,
+		Address:     b.spec.address,
+		Backup:      b.spec.backup,
+		Weight:      b.spec.weight,
+		MaxConns:    b.spec.maxConns,
+		MaxFails:    b.spec.maxFails,
+		FailTimeout: b.spec.failTimeout,
+	}
+	for source, h := range b.health {
+		v := Verdict{Source: source, Up: h.up, Since: h.since}
+		if h.cause != nil {
+			v.Cause = h.cause.Error()
+		}
+		s.Health = append(s.Health, v)
+	}
+	slices.SortFunc(s.Health, func(x, y Verdict) int { return cmp.Compare(x.Source, y.Source) })
+
+	p.mu.Lock()
+	gate := b.gate.Load()
+	s.Effective = int(b.effective)
+	s.Active = b.connsLocked()
+	s.Fails = b.fails
+	s.Requests, s.Failures, s.Free, s.Pass = uint64(b.begun), b.failures, b.free, b.pass
+	s.Unavailable = b.unavail
+	left := b.checked + b.failTimeout - now
+	changed, selected, failed, err := b.changed, b.selected, b.failed, b.lastErr
+	p.mu.Unlock()
+
+	s.State = stateOf(gate)
+	if s.State == StateUnavailable {
+		s.Retry = max(0, time.Duration(left))
+	}
+	s.Changed, s.Selected, s.LastFailure = p.at(changed), p.at(selected), p.at(failed)
+	if err != nil {
+		s.LastError = err.Error()
+	}
+	return s
+}
+
+// stateOf names the first reason in a gate.
+func stateOf(gate uint32) State {
+	switch {
+	case gate&gateDown != 0:
+		return StateDown
+	case gate&gateHealth != 0:
+		return StateUnhealthy
+	case gate&gateDrain != 0:
+		return StateDraining
+	case gate&gateFails != 0:
+		return StateUnavailable
+	}
+	return StateUp
+}
+
+// at turns a time of the pool's clock into a date; 0 is never.
+func (p *Pool) at(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return p.base.Add(time.Duration(ns)).Round(0)
+}

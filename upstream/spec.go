@@ -1,0 +1,140 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+const (
+	maxWeight = 65535
+	maxPort   = 65535
+)
+
+// spec is the configuration of one backend.
+type spec struct {
+	id          string
+	address     string
+	weight      int
+	maxFails    int
+	failTimeout time.Duration
+	maxConns    int
+	backup      bool
+	down        bool
+
+	named bool // ID was given
+	moved bool // Address was given
+	nils  int  // options that were nil
+}
+
+// newSpec returns the spec of a new backend.
+func newSpec(addr string, opts []ServerOption) spec {
+	s := spec{id: addr, address: addr, weight: 1, maxFails: 1, failTimeout: 10 * time.Second}
+	s.apply(opts)
+	return s
+}
+
+func (s *spec) apply(opts []ServerOption) {
+	s.named, s.moved, s.nils = false, false, 0
+	for _, o := range opts {
+		if o == nil {
+			s.nils++
+			continue
+		}
+		o(s)
+	}
+}
+
+// dial returns the network and the address to dial.
+func (s *spec) dial() (network, addr string) {
+	if path, ok := strings.CutPrefix(s.address, "unix:"); ok {
+		return "unix", path
+	}
+	return "tcp", s.address
+}
+
+// validate returns every problem of s, each naming where it is and the value.
+func (s *spec) validate(where string, isNew bool) error {
+	var errs []error
+	bad := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("upstream: %s: %w", where, fmt.Errorf(format, args...)))
+	}
+	if err := checkAddress(s.address); err != nil {
+		bad("address %q: %w", s.address, err)
+	}
+	if isNew && s.moved {
+		bad("Address %q is for Update", s.address)
+	}
+	if s.id == "" {
+		if s.named {
+			bad("the id is empty")
+		}
+	} else if !printable(s.id) {
+		bad("id %q has a space or a control character", s.id)
+	}
+	if s.weight < 1 || s.weight > maxWeight {
+		bad("weight %d is outside 1 to %d", s.weight, maxWeight)
+	}
+	if s.maxFails < 0 {
+		bad("max_fails %d is negative", s.maxFails)
+	}
+	if s.failTimeout < 0 {
+		bad("fail_timeout %v is negative", s.failTimeout)
+	}
+	if s.maxConns < 0 {
+		bad("max_conns %d is negative", s.maxConns)
+	}
+	if s.nils > 0 {
+		bad("%d of the options are nil", s.nils)
+	}
+	return errors.Join(errs...)
+}
+
+// checkAddress accepts "host:port" and "unix:/path".
+func checkAddress(a string) error {
+	if a == "" {
+		return errors.New("is empty")
+	}
+	if path, ok := strings.CutPrefix(a, "unix:"); ok {
+		if path == "" {
+			return errors.New("has no path")
+		}
+		if strings.ContainsRune(path, 0) {
+			return errors.New("has a NUL in its path")
+		}
+		return nil
+	}
+	if !printable(a) {
+		return errors.New("has a space or a control character")
+	}
+	host, port, err := net.SplitHostPort(a)
+	if err != nil {
+		var ae *net.AddrError
+		if errors.As(err, &ae) {
+			return errors.New(ae.Err)
+		}
+		return err
+	}
+	if host == "" {
+		return errors.New("has no host")
+	}
+	n, err := strconv.ParseUint(port, 10, 32)
+	if err != nil || n < 1 || n > maxPort {
+		return fmt.Errorf("port %q is not a number from 1 to %d", port, maxPort)
+	}
+	return nil
+}
+
+// printable reports that s is valid text without spaces and control characters.
+func printable(s string) bool {
+	for _, c := range s {
+		if c == unicode.ReplacementChar || unicode.IsSpace(c) || unicode.IsControl(c) {
+			return false
+		}
+	}
+	return true
+}
