@@ -13,8 +13,8 @@ import (
 // with Install.
 type AddressManager interface {
 	// Install takes the addresses. ctx ends when the router stops being Active.
-	// An error makes the router resign: it goes to Fault, and comes back after
-	// a down interval.
+	// An error makes the router resign: it calls Remove, stays in Fault for a
+	// down interval, and comes back as a Backup that tries again in its turn.
 	Install(ctx context.Context, vips []netip.Prefix) error
 
 	// Remove gives the addresses up, also those of an Install that failed.

@@ -4,8 +4,9 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mainstay-ha/mainstay/internal/memnet"
@@ -111,71 +112,121 @@ func TestTieOnLAN(t *testing.T) {
 	})
 }
 
-// Routers on a bad network, cut and healed by chance: when the network is good
-// again, one is Active within two down intervals, and it stays.
-func TestLANModel(t *testing.T) {
-	rounds := 12
-	if testing.Short() {
-		rounds = 3
+// holders counts who holds the addresses, and for how long several do.
+type holders struct {
+	mu    sync.Mutex // guards everything below
+	n     int
+	since time.Time
+	worst time.Duration
+}
+
+func (h *holders) change(by int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.n > 1 {
+		h.worst = max(h.worst, time.Since(h.since))
 	}
-	for seed := range rounds {
+	if h.n <= 1 && h.n+by > 1 {
+		h.since = time.Now()
+	}
+	h.n += by
+}
+
+// forget begins to measure anew, in a moment when one holds the addresses.
+func (h *holders) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.worst = 0
+}
+
+func (h *holders) addresses() AddressManager {
+	return FuncAddresses(
+		func(context.Context, []netip.Prefix) error { h.change(1); return nil },
+		func(context.Context, []netip.Prefix) error { h.change(-1); return nil })
+}
+
+// Routers on a bad network, cut and healed by chance. When the network is good
+// again, one is Active within two down intervals, the best, and it stays. While
+// it is good, two hold the addresses together for an interval and the delay of
+// a packet at most, whoever stops, starts and yields.
+func TestLANModel(t *testing.T) {
+	const interval, delay = 100 * time.Millisecond, time.Millisecond
+	for seed := range 12 {
 		onBothLANs(t, func(t *testing.T, lan testLAN, join func(n, total int) Option) {
 			r := rand.New(rand.NewPCG(uint64(seed), 2))
 			total := 2 + r.IntN(4)
+			var h holders
 			var nodes []*running
-			for i := range total {
-				nodes = append(nodes, run(t, vips4, join(i+1, total), WithInterval(100*time.Millisecond), WithPriority(uint8(1+r.IntN(254)))))
+			for i, p := range r.Perm(254)[:total] {
+				nodes = append(nodes, run(t, vips4, join(i+1, total), WithInterval(interval), WithPriority(uint8(1+p)), WithAddresses(h.addresses())))
+			}
+			best := slices.MaxFunc(nodes, func(a, b *running) int { return int(a.Snapshot().Priority) - int(b.Snapshot().Priority) })
+			restart := func(n *running) {
+				_ = n.end()
+				*n = *rerun(t, n.Router)
 			}
 			for range 10 {
 				lan.SetLoss(r.Float64() * 0.3)
 				lan.SetDuplicate(r.Float64() * 0.2)
 				lan.SetReorder(r.Float64() * 0.2)
 				lan.SetDelay(0, time.Duration(r.Int64N(int64(50*time.Millisecond))))
-				lan.Cut(host(1+r.IntN(total)), host(1+r.IntN(total)))
-				if i := r.IntN(total); r.IntN(2) == 0 {
-					_ = nodes[i].end()
-					nodes[i] = rerun(t, nodes[i].Router)
+				switch r.IntN(4) {
+				case 0:
+					lan.Cut(host(1+r.IntN(total)), host(1+r.IntN(total)))
+				case 1:
+					lan.Partition([]netip.Addr{host(1 + r.IntN(total))})
+				case 2:
+					restart(nodes[r.IntN(total)])
+				case 3:
+					lan.Heal()
 				}
-				pass(time.Duration(r.Int64N(int64(500 * time.Millisecond))))
+				pass(time.Duration(r.Int64N(int64(5 * interval))))
 			}
 			lan.Heal()
 			lan.SetLoss(0)
 			lan.SetDuplicate(0)
 			lan.SetReorder(0)
-			lan.SetDelay(0, time.Millisecond)
-			pass(100*time.Millisecond + 2*downInterval(3, 1, 100*time.Millisecond))
-			best := 0
-			for i, n := range nodes {
-				if p, q := n.Snapshot().Priority, nodes[best].Snapshot().Priority; p > q {
-					best = i
-				}
-			}
-			promoted := nodes[best].Snapshot().Statistics.MasterTransitions
-			for range 2 {
+			lan.SetDelay(0, delay)
+			pass(interval + 2*downInterval(3, 1, interval))
+			settled := func(when string) {
+				t.Helper()
 				for i, n := range nodes {
-					s := n.Snapshot()
-					if s.Priority != nodes[best].Snapshot().Priority && s.State != Backup || i == best && s.State != Active && uniquePriority(nodes, best) {
-						t.Errorf("seed %d: node %d of %d is %v", seed, i+1, total, s.State)
+					if s := n.Snapshot(); s.State != Active == (n == best) {
+						t.Errorf("seed %d, %s: node %d of %d, priority %d, is %v", seed, when, i+1, total, s.Priority, s.State)
 					}
 				}
-				pass(5 * time.Second)
 			}
-			if got := nodes[best].Snapshot().Statistics.MasterTransitions; got != promoted {
+			settled("healed")
+			promoted := best.Snapshot().Statistics.MasterTransitions
+			pass(5 * time.Second)
+			settled("in peace")
+			if got := best.Snapshot().Statistics.MasterTransitions; got != promoted {
 				t.Errorf("seed %d: the best node was promoted %d times in peace", seed, got-promoted)
 			}
-			for _, n := range nodes {
-				go n.stop()
+
+			h.forget()
+			for range 5 {
+				switch n := nodes[r.IntN(total)]; r.IntN(3) {
+				case 0:
+					restart(best)
+				case 1:
+					restart(n)
+				case 2:
+					if err := n.Yield(context.Background()); err != nil {
+						t.Errorf("seed %d: Yield() = %v", seed, err)
+					}
+					pass(interval)
+					_ = n.Resume()
+				}
+				pass(2 * downInterval(3, 1, interval))
+				settled("after a planned change")
 			}
-			synctest.Wait()
+			if h.worst > interval+delay {
+				t.Errorf("seed %d: two held the addresses for %v", seed, h.worst)
+			}
+			for _, n := range nodes {
+				n.stop() // all at once: nobody inherits
+			}
 		})
 	}
-}
-
-func uniquePriority(nodes []*running, i int) bool {
-	for j, n := range nodes {
-		if j != i && n.Snapshot().Priority == nodes[i].Snapshot().Priority {
-			return false
-		}
-	}
-	return true
 }

@@ -226,8 +226,10 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	}
 }
 
-// rest disarms Initialize. The next start tries the addresses again.
+// rest disarms Initialize. The next start competes, and tries the addresses
+// again.
 func (m *machine) rest() {
+	m.standby = false
 	m.faults &^= faultAddresses
 	m.timer, m.retryAt = never, never
 }

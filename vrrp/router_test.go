@@ -260,7 +260,14 @@ func TestYieldCall(t *testing.T) {
 		if err := r.Yield(context.Background()); !errors.Is(err, ErrNoHeir) {
 			t.Errorf("Yield() without an heir = %v, want %v", err, ErrNoHeir)
 		}
-		_ = r.end()
+		_ = r.Resume()
+		pass(10 * time.Second)
+		go func() { yielded <- r.Yield(context.Background()) }()
+		synctest.Wait()
+		_ = r.end() // in the middle of it
+		if err := <-yielded; !errors.Is(err, ErrNoHeir) {
+			t.Errorf("Yield() with a shutdown = %v, want %v", err, ErrNoHeir)
+		}
 		if err := r.Yield(context.Background()); !errors.Is(err, ErrNotRunning) {
 			t.Errorf("Yield() after Run = %v, want %v", err, ErrNotRunning)
 		}
@@ -268,7 +275,7 @@ func TestYieldCall(t *testing.T) {
 			t.Errorf("Resume() after Run = %v, want %v", err, ErrNotRunning)
 		}
 		if r.Snapshot().Standby {
-			t.Log("standby ends with the next Run")
+			t.Error("standby outlives Run")
 		}
 	})
 }

@@ -175,6 +175,18 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
+// What is left after a budget needs no further word from the link.
+func TestDrainGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		link := &endlessLink{fakeLink: newFake().link, limit: 3 * budget}
+		r := run(t, vips4, WithTransport(linkTransport{link}))
+		synctest.Wait()
+		if got := r.Snapshot().Drops["checksum"]; got != 3*budget {
+			t.Errorf("%d packets were read at once, want %d", got, 3*budget)
+		}
+	})
+}
+
 type linkTransport struct{ link Link }
 
 func (l linkTransport) Open(context.Context, VirtualRouter) (Link, error) { return l.link, nil }
@@ -183,11 +195,12 @@ func (l linkTransport) Open(context.Context, VirtualRouter) (Link, error) { retu
 type endlessLink struct {
 	*fakeLink
 	given int
+	limit int // 0: none
 	over  bool
 }
 
 func (e *endlessLink) Receive(packets []Packet) (int, error) {
-	if e.over {
+	if e.over || e.limit > 0 && e.given >= e.limit {
 		return 0, nil
 	}
 	e.given += len(packets)
@@ -195,6 +208,28 @@ func (e *endlessLink) Receive(packets []Packet) (int, error) {
 		packets[i] = Packet{with(message(highPeer, 200), 7, 0), highPeer, group}
 	}
 	return len(packets), nil
+}
+
+// The window of the HMAC follows the interval.
+func TestUpdateWidensTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, link, peer := keyedFake(t)
+		heard := func() uint64 {
+			b := message(highPeer, 200)
+			link.deliver(peer.sign(b, b, highPeer.Addr(), time.Now().Add(-20*time.Second)), highPeer)
+			synctest.Wait()
+			return r.Snapshot().Statistics.AdvertisementRcvd
+		}
+		if n := heard(); n != 0 {
+			t.Errorf("%d adverts of 20 s ago were heard at an interval of 1 s", n)
+		}
+		if err := r.Update(WithInterval(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if n := heard(); n != 1 {
+			t.Errorf("%d adverts of 20 s ago were heard at an interval of 10 s, want 1", n)
+		}
+	})
 }
 
 // What differs in a good advert is counted and logged now and then; it is used.
@@ -356,6 +391,52 @@ func TestInstallIsInterruptedByRemove(t *testing.T) {
 			t.Error("the context of Remove ended")
 		}
 	})
+}
+
+// An Install that was given up may fail long after: the router is Active again,
+// and another Install is in force.
+func TestLateInstallErrorMeansNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake, j := newFake(), newJournal()
+		calls := 0
+		r := run(t, vips4, WithTransport(fake), WithOnTransition(j.transition), WithAddresses(FuncAddresses(
+			func(context.Context, []netip.Prefix) error {
+				if calls++; calls == 1 {
+					time.Sleep(time.Minute)
+					return errors.New("too late")
+				}
+				return nil
+			}, nil)))
+		pass(4 * time.Second)
+		fake.link.deliver(message(highPeer, 200), highPeer)
+		pass(2 * time.Minute)
+		j.expect(t, "0s initialize>backup startup", "3.609375s backup>active no-response",
+			"4s active>backup higher-priority", "7.609375s backup>active no-response")
+		if s := r.Snapshot(); s.Statistics.InstallErrors != 0 || s.State != Active {
+			t.Errorf("%d install errors, state %v", s.Statistics.InstallErrors, s.State)
+		}
+		_ = r.end()
+		if calls != 2 {
+			t.Errorf("%d Installs, want 2", calls)
+		}
+	})
+}
+
+// A Remove that is ordered just before the Install begins ends its context too.
+func TestInstallAfterRemoveWasOrdered(t *testing.T) {
+	ended := false
+	in := newInstaller(FuncAddresses(func(ctx context.Context, _ []netip.Prefix) error {
+		ended = ctx.Err() != nil
+		return nil
+	}, nil), vips4, nil)
+	in.push(true)
+	if o, ok := in.next(); !ok || !o.install {
+		t.Fatalf("next() = %v, %v", o, ok)
+	}
+	in.push(false)
+	if err := in.install(context.Background()); err != nil || !ended {
+		t.Errorf("install() = %v, and its context ended: %v", err, ended)
+	}
 }
 
 // The last Remove outlives the context of Run, and its error is not lost.

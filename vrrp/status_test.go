@@ -147,7 +147,7 @@ func TestWordsOfRFC8347(t *testing.T) {
 	}
 	for got, want := range map[string]string{
 		fmt.Sprint(State(9)): "State(9)", fmt.Sprint(Family(9)): "Family(9)", fmt.Sprint(Reason(99)): "Reason(99)",
-		fmt.Sprint(DropReason(0)): "DropReason(0)", fmt.Sprint(MessageOnly): "message-only", fmt.Sprint(IPv6): "ipv6",
+		DropReason(0).String(): "DropReason(0)", fmt.Sprint(MessageOnly): "message-only", fmt.Sprint(IPv6): "ipv6",
 		named(namedHMAC | namedLogger).String(): "WithHMAC, WithLogger",
 	} {
 		if got != want {

@@ -20,8 +20,8 @@ type VirtualRouter struct {
 	Family Family // 0: that of the transport
 }
 
-// Link is an open transport. The router calls its methods, except Close, from
-// one goroutine.
+// Link is an open transport. The router calls its methods from one goroutine.
+// They must not call the router.
 //
 // A link that refuses packets itself should count them, and have a method
 // Dropped(DropReason) uint64 that tells how many: [Router.Snapshot] adds them.

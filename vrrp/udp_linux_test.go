@@ -3,10 +3,13 @@ package vrrp
 import (
 	"net"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// On the loopback a datagram has arrived when the call that sent it returns.
-// Receive must find it, whether or not the reader has run.
+// What the kernel has received, Receive finds, whether or not the reader has
+// run since.
 func TestUDPReceiveLooksIntoTheKernel(t *testing.T) {
 	at := endpoints(t, "127.0.0.1", 2)
 	l := openLink(t, udp(t, at[0], at[1]))
@@ -17,12 +20,31 @@ func TestUDPReceiveLooksIntoTheKernel(t *testing.T) {
 	defer peer.Close()
 	var p [8]Packet
 	for i := range 1000 {
+		l.reader.mu.Lock() // the reader cannot read
 		if _, err := peer.Write([]byte{byte(i)}); err != nil {
 			t.Fatal(err)
 		}
+		awaitReadable(t, l)
+		l.reader.mu.Unlock()
 		if n, err := l.Receive(p[:]); n != 1 || err != nil || p[0].Data[0] != byte(i) {
 			t.Fatalf("datagram %d: Receive() = %d, %v", i, n, err)
 		}
+	}
+}
+
+// awaitReadable waits until the kernel has a datagram: softirqs may be late.
+func awaitReadable(t *testing.T, l *udpLink) {
+	t.Helper()
+	fds := []unix.PollFd{{Events: unix.POLLIN}}
+	if err := l.reader.raw.Control(func(fd uintptr) {
+		fds[0].Fd = int32(fd)
+		for {
+			if _, err := unix.Poll(fds, int(patience.Milliseconds())); err != unix.EINTR {
+				return
+			}
+		}
+	}); err != nil || fds[0].Revents&unix.POLLIN == 0 {
+		t.Fatalf("the socket is not readable: %v", err)
 	}
 }
 
@@ -47,5 +69,18 @@ func TestUDPFullInbox(t *testing.T) {
 				t.Fatalf("round %d: received %d, want %d", round, p.Data[0], i)
 			}
 		}
+		select {
+		case <-l.Ready():
+		default:
+		}
+		if _, err := peer.Write([]byte("wake up")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-l.Ready():
+		case <-time.After(patience):
+			t.Fatalf("round %d: the reader sleeps", round)
+		}
+		receive(t, l)
 	}
 }

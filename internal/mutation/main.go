@@ -17,7 +17,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -50,73 +53,111 @@ func run(pattern string, list bool) error {
 		}
 		return nil
 	}
+	var chosen []mutation
+	for _, m := range all {
+		if match.MatchString(m.name) {
+			chosen = append(chosen, m)
+		}
+	}
+	if len(chosen) == 0 {
+		return fmt.Errorf("no mutation matches %q", pattern)
+	}
 	work, err := os.MkdirTemp("", "mutation-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(work)
-	if err := copyTree(root, work); err != nil {
-		return err
-	}
-	green := make(map[string]error) // test command: its result on the untouched copy
+	return runAll(chosen, root, work)
+}
+
+// runAll tries the mutations, several at once, each worker in a copy of the tree of its own.
+func runAll(chosen []mutation, root, work string) error {
+	jobs := make(chan mutation)
+	clean := &baseline{results: make(map[string]func() error)}
+	var mu sync.Mutex // guards survived and the order of lines
 	var survived []error
-	ran := 0
-	for _, m := range all {
-		if !match.MatchString(m.name) {
-			continue
+	var wg sync.WaitGroup
+	for i := range min(runtime.GOMAXPROCS(0), len(chosen)) {
+		tree := filepath.Join(work, strconv.Itoa(i))
+		if err := copyTree(root, tree); err != nil {
+			return err
 		}
-		ran++
-		start := time.Now()
-		if err := try(m, work, green); err != nil {
-			survived = append(survived, fmt.Errorf("%s: %w", m.name, err))
-			fmt.Printf("SURVIVED %-36s %5.1fs %v\n", m.name, time.Since(start).Seconds(), err)
-			continue
-		}
-		fmt.Printf("caught   %-36s %5.1fs %s\n", m.name, time.Since(start).Seconds(), m.why)
+		wg.Go(func() {
+			for m := range jobs {
+				start := time.Now()
+				err := try(m, tree, clean)
+				mu.Lock()
+				if err != nil {
+					survived = append(survived, fmt.Errorf("%s: %w", m.name, err))
+					fmt.Printf("SURVIVED %-36s %5.1fs %v\n", m.name, time.Since(start).Seconds(), err)
+				} else {
+					fmt.Printf("caught   %-36s %5.1fs %s\n", m.name, time.Since(start).Seconds(), m.why)
+				}
+				mu.Unlock()
+			}
+		})
 	}
-	if ran == 0 {
-		return fmt.Errorf("no mutation matches %q", pattern)
+	for _, m := range chosen {
+		jobs <- m
 	}
+	close(jobs)
+	wg.Wait()
+	fmt.Printf("%d mutations, %d survived\n", len(chosen), len(survived))
 	return errors.Join(survived...)
 }
 
-// try wants the mutation's test green without the defect and red with it.
-func try(m mutation, root string, green map[string]error) error {
+// A baseline remembers whether each test command is green without a defect. It runs each once.
+type baseline struct {
+	mu      sync.Mutex // guards results
+	results map[string]func() error
+}
+
+func (b *baseline) check(m mutation, tree string) error {
 	command := strings.Join(m.test, " ")
-	clean, known := green[command]
+	b.mu.Lock()
+	once, known := b.results[command]
 	if !known {
-		out, err := goTest(m, root)
-		switch {
-		case err != nil:
-			clean = fmt.Errorf("%s fails without the mutation: %w\n%s", command, err, tail(out))
-		case strings.Contains(out, "no tests to run") || strings.Contains(out, "no test files"):
-			clean = fmt.Errorf("%s runs no test", command)
-		}
-		green[command] = clean
+		once = sync.OnceValue(func() error {
+			out, err := goTest(m, tree)
+			switch {
+			case err != nil:
+				return fmt.Errorf("%s fails without the mutation: %w\n%s", command, err, tail(out))
+			case strings.Contains(out, "no tests to run") || strings.Contains(out, "no test files"):
+				return fmt.Errorf("%s runs no test", command)
+			}
+			return nil
+		})
+		b.results[command] = once
 	}
-	if clean != nil {
-		return clean
+	b.mu.Unlock()
+	return once()
+}
+
+// try wants the mutation's test green without the defect and red with it.
+func try(m mutation, tree string, clean *baseline) error {
+	if err := clean.check(m, tree); err != nil {
+		return err
 	}
-	undo, err := m.apply(root)
+	undo, err := m.apply(tree)
 	if err != nil {
 		return err
 	}
-	out, err := goTest(m, root)
+	out, err := goTest(m, tree)
 	if undoErr := undo(); undoErr != nil {
 		return undoErr
 	}
 	switch {
 	case err == nil:
-		return fmt.Errorf("%s passes with the defect in %s", command, m.file)
+		return fmt.Errorf("%s passes with the defect in %s", strings.Join(m.test, " "), m.file)
 	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
 		return fmt.Errorf("the mutated code does not compile:\n%s", tail(out))
 	}
 	return nil
 }
 
-func goTest(m mutation, root string) (string, error) {
+func goTest(m mutation, tree string) (string, error) {
 	cmd := exec.Command(m.test[0], m.test[1:]...)
-	cmd.Dir = root
+	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "MAINSTAY_TEST=")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
