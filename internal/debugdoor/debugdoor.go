@@ -5,16 +5,21 @@ package debugdoor
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/pprof"
 )
 
-// Handler serves the profiles under /debug/pprof/ and the document under /debug/snapshot.
+// Handler serves the profiles under /debug/pprof/ and the document under /debug/snapshot; /debug/ links to both.
 //
 // Each function is called for each request, and its result appears under its name. Goroutines of the library carry the
 // pprof label "mainstay" with the package's name, so /debug/pprof/goroutine?debug=1 tells whose they are.
 func Handler(snapshots map[string]func() any) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, `<a href="pprof/">pprof</a> <a href="snapshot">snapshot</a>`+"\n")
+	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

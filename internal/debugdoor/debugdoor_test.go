@@ -46,7 +46,7 @@ func TestSnapshotErrors(t *testing.T) {
 
 func TestPprofIsThere(t *testing.T) {
 	h := Handler(nil)
-	for _, p := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
+	for _, p := range []string{"/debug/", "/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/cmdline"} {
 		if w := get(t, h, "GET", p); w.Code != 200 {
 			t.Errorf("%s: %d", p, w.Code)
 		}
