@@ -73,8 +73,15 @@ func BenchmarkConnect(b *testing.B) {
 		}
 	}()
 	rel := w.relay([]string{ln.Addr().String()})
+	stop := make(chan struct{})
+	defer close(stop)
 	go func() {
-		for range rel.records {
+		for {
+			select {
+			case <-rel.records:
+			case <-stop:
+				return
+			}
 		}
 	}()
 	b.ReportAllocs()
