@@ -1,0 +1,95 @@
+package proxy
+
+import (
+	"io"
+	"time"
+
+	"github.com/mainstay-ha/mainstay/proxy/internal/http1"
+)
+
+// held reports whether the whole body is in ex.in.
+func (d *engineDoor) held() bool {
+	if !d.intact {
+		return false
+	}
+	b := d.ex.in[d.bodyAt:d.end]
+	if d.ex.req.Framing == http1.Length {
+		return int64(len(b)) >= d.ex.req.Length
+	}
+	var dec http1.Body
+	dec.Reset(d.ex.req.Framing, d.ex.req.Length)
+	for !dec.Done() {
+		_, n, err := dec.Next(b)
+		if b = b[n:]; err != nil {
+			return err != http1.ErrIncomplete // what is wrong is found when the body is read
+		}
+	}
+	return true
+}
+
+func (d *engineDoor) rewind() bool {
+	if !d.intact {
+		return d.ex.req.Framing == http1.None
+	}
+	d.pos = d.bodyAt
+	d.dec.Reset(d.ex.req.Framing, d.ex.req.Length)
+	d.ex.received = 0
+	return true
+}
+
+func (d *engineDoor) more() ([]byte, error) {
+	ex := d.ex
+	for !d.dec.Done() {
+		if d.pos == d.end {
+			if err := d.receive(); err != nil {
+				return nil, err
+			}
+		}
+		data, n, err := d.dec.Next(ex.in[d.pos:d.end])
+		d.pos += n
+		if len(data) > 0 {
+			ex.received += int64(len(data))
+			if max := ex.pol.maxBody; max > 0 && ex.received > max {
+				d.bad = true
+				return nil, errBodyLarge
+			}
+			return data, nil
+		}
+		if err != nil && err != http1.ErrIncomplete {
+			d.bad = true
+			return nil, errBodyBad
+		}
+	}
+	return nil, io.EOF
+}
+
+// receive reads more of the request's body into ex.in.
+func (d *engineDoor) receive() error {
+	ex, w := d.ex, d.c.wire
+	if d.end == len(ex.in) {
+		d.intact = false
+		if len(ex.in)-d.bodyAt < bufSize/2 {
+			ex.in = append(ex.in, make([]byte, bufSize)...) // the head stays where ex.req sees it
+		}
+		d.pos, d.end = d.bodyAt, d.bodyAt
+	}
+	clk, patience := ex.proxy.clk, ex.pol.bodyTimeout
+	for began, now := clk.now(), clk.now(); ; now = clk.now() {
+		left := patience - time.Duration(now-began)
+		if left <= 0 {
+			return errBodySlow
+		}
+		w.limitRead(now, left)
+		if p := ex.pump; p != nil && p.stop.Load() { // looked at after the limit, which would have lifted an interrupt
+			return errGone
+		}
+		n, err := w.read(ex.in[d.end:])
+		d.end += n
+		switch {
+		case err == nil:
+			return nil
+		case !timedOut(err):
+			return errGone
+		}
+	}
+}
