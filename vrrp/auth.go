@@ -107,7 +107,7 @@ func (a *authenticator) next(wall time.Time) sequence {
 }
 
 // sign appends the trailer for message, sent from src, to b.
-func (a *authenticator) sign(b, message []byte, src netip.Addr, wall time.Time) []byte {
+func (a *authenticator) sign(b, message []byte, src netip.AddrPort, wall time.Time) []byte {
 	start := len(b)
 	b = append(b, trailerType, a.key.id, 0, 0)
 	b = binary.BigEndian.AppendUint64(b, uint64(a.next(wall)))
@@ -138,7 +138,7 @@ func (a *authenticator) verify(b []byte, n int, from netip.AddrPort, wall time.T
 	if mark != nil && mark.seq.distance(now) <= a.window && !seq.newer(mark.seq) {
 		return DropHMACReplay
 	}
-	if !hmac.Equal(a.compute(message, trailer[:macOffset], from.Addr()), trailer[macOffset:]) {
+	if !hmac.Equal(a.compute(message, trailer[:macOffset], from), trailer[macOffset:]) {
 		return DropHMAC
 	}
 	a.marks.set(from, seq)
@@ -147,20 +147,23 @@ func (a *authenticator) verify(b []byte, n int, from netip.AddrPort, wall time.T
 
 // compute returns the 16 bytes that prove message and the trailer's prefix. The
 // checksum counts as zero, so that the copies for several peers share them.
-func (a *authenticator) compute(message, prefix []byte, src netip.Addr) []byte {
+func (a *authenticator) compute(message, prefix []byte, src netip.AddrPort) []byte {
 	// One buffer: what is written to an interface escapes, and this is in a.
 	var zero [16]byte
 	m := a.mac
 	m.Reset()
 	scratch := append(a.digest[:0], uint8(a.family), version3, a.vrid, 0)
 	if a.family == IPv4 {
-		v := src.As4()
+		v := src.Addr().As4()
 		scratch = append(append(scratch, v[:]...), zero[:12]...)
 	} else {
-		v := src.As16()
+		v := src.Addr().As16()
 		scratch = append(scratch, v[:]...)
 	}
 	m.Write(scratch[:pseudoLen])
+	if port := src.Port(); port != 0 { // not in the draft, which has no ports: speakers may share an address
+		m.Write(binary.BigEndian.AppendUint16(a.digest[:0], port))
+	}
 	m.Write(message[:6])
 	m.Write(append(a.digest[:0], 0, 0))
 	m.Write(message[8:])

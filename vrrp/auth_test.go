@@ -35,7 +35,7 @@ func authPair(window time.Duration) (sender, receiver *authenticator) {
 }
 
 func signed(a *authenticator, wall time.Time) []byte {
-	return a.sign(bytes.Clone(authMessage), authMessage, authFrom.Addr(), wall)
+	return a.sign(bytes.Clone(authMessage), authMessage, authFrom, wall)
 }
 
 var authMessage = func() []byte {
@@ -52,13 +52,15 @@ func TestTrailerLayout(t *testing.T) {
 	secret := []byte(fmt.Sprintf("%-32s", "secret 7"))
 	for _, c := range []struct {
 		name, src, pseudo string
+		port              uint16
 		family            Family
 	}{
-		{"IPv4", "192.0.2.1", "04033300" + "c0000201" + strings.Repeat("00", 12), IPv4},
-		{"IPv6", "fe80::1", "06033300" + "fe80" + strings.Repeat("00", 13) + "01", IPv6},
+		{"IPv4", "192.0.2.1", "04033300" + "c0000201" + strings.Repeat("00", 12), 0, IPv4},
+		{"IPv6", "fe80::1", "06033300" + "fe80" + strings.Repeat("00", 13) + "01", 0, IPv6},
+		{"UDP", "192.0.2.1", "04033300" + "c0000201" + strings.Repeat("00", 12) + "07c1", 1985, IPv4}, // the port is our own
 	} {
 		a := newAuthenticator(testKey(7), c.family, 51, 5*time.Second, 1)
-		got := a.sign(nil, authMessage, netip.MustParseAddr(c.src), wall0)
+		got := a.sign(nil, authMessage, netip.AddrPortFrom(netip.MustParseAddr(c.src), c.port), wall0)
 
 		prefix, _ := hex.DecodeString("01" + "07" + "0000" + "6553f100" + "1000" + "0000")
 		input, _ := hex.DecodeString(c.pseudo)
@@ -134,8 +136,27 @@ func TestReplay(t *testing.T) {
 
 	// Another port is another speaker, with a mark of its own.
 	other := netip.AddrPortFrom(authFrom.Addr(), 1986)
-	if got := receiver.verify(third, len(authMessage), other, wall0); got != 0 {
+	b := bytes.Clone(authMessage)
+	b = newAuthenticator(testKey(7), IPv4, 51, 5*time.Second, 1).sign(b, b, other, wall0)
+	if got := receiver.verify(b, len(authMessage), other, wall0); got != 0 {
 		t.Errorf("another speaker: verify() = %v", got)
+	}
+}
+
+// Two speakers may share an address and a key. What one has signed must not be
+// taken for the other's: not sent on with another source port, and not sent back
+// to the one who signed it.
+func TestAdvertOfAnotherPort(t *testing.T) {
+	sender, receiver := authPair(5 * time.Second)
+	b := signed(sender, wall0)
+	other := netip.AddrPortFrom(authFrom.Addr(), 1986)
+	for name, a := range map[string]*authenticator{"sent on": receiver, "sent back": sender} {
+		if got := a.verify(b, len(authMessage), other, wall0); got != DropHMAC {
+			t.Errorf("%s: verify() = %v, want %v", name, got, DropHMAC)
+		}
+	}
+	if got := receiver.verify(b, len(authMessage), authFrom, wall0); got != 0 {
+		t.Errorf("from the speaker itself: verify() = %v", got)
 	}
 }
 

@@ -51,7 +51,7 @@ func BenchmarkTakeoverUDP(b *testing.B) {
 	for b.Loop() {
 		m := advert.appendTo(nil, IPv4, at[1].Addr(), at[0].Addr())
 		sent := time.Now()
-		if _, err := peer.WriteToUDPAddrPort(signer.sign(m, m, at[1].Addr(), sent), at[0]); err != nil {
+		if _, err := peer.WriteToUDPAddrPort(signer.sign(m, m, at[1], sent), at[0]); err != nil {
 			b.Fatal(err)
 		}
 		late = append(late, (<-taken).Sub(sent)-downInterval(3, 100, interval))

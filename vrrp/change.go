@@ -5,7 +5,7 @@ import "time"
 // update adopts new settings without a transition.
 func (m *machine) update(now instant, set settings) {
 	old := m.set.interval
-	m.claim(func() {
+	m.claim(now, func() {
 		m.set = set
 		if !m.heard {
 			m.learned = set.interval
@@ -28,12 +28,19 @@ func (m *machine) update(now instant, set settings) {
 }
 
 // claim changes what the router claims. A Backup's deadline shifts by the
-// difference of the waits and does not start again.
-func (m *machine) claim(change func()) {
+// difference of the waits and does not start again, unless the Active router
+// that it was to preempt is one to follow now: then it waits as if it had
+// followed it all along.
+func (m *machine) claim(now instant, change func()) {
 	before := m.wait()
 	change()
-	if m.state == Backup {
-		m.timer = after(m.timer, m.wait()-before)
+	if m.state != Backup {
+		return
+	}
+	m.timer = after(m.timer, m.wait()-before)
+	if (m.beaten || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
+		m.holdAt = never
+		m.accept(m.lower.at, m.lower.interval)
 	}
 }
 

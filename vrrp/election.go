@@ -1,6 +1,9 @@
 package vrrp
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // owner is the priority of the router whose own addresses are the virtual ones.
 const owner = 255
@@ -46,22 +49,32 @@ func (m *machine) backupHears(now instant, ev *event) {
 		m.timer = after(now, m.skew())
 	case ev.priority >= m.effective():
 		m.holdAt = never
-		m.accept(now, ev)
+		m.accept(now, ev.interval)
 	case !m.preempts():
-		m.accept(now, ev)
+		m.accept(now, ev.interval)
 	case m.set.preemptDelay > 0:
 		if m.holdAt == never {
 			m.holdAt = after(now, m.set.preemptDelay)
 		}
-		m.accept(now, ev)
+		m.lower = lower{now, ev.priority, ev.interval}
+		m.accept(now, ev.interval)
 	default:
+		m.lower = lower{now, ev.priority, ev.interval}
 		m.beaten = true // discarded: the timer runs on
 	}
 }
 
+// lower is an advert of an Active router that is to be preempted. It counts
+// after all when the claim changes before that; see claim.
+type lower struct {
+	at       instant
+	priority uint8
+	interval time.Duration
+}
+
 // accept follows the speaker of an advert in Backup.
-func (m *machine) accept(now instant, ev *event) {
-	m.learn(ev.interval)
+func (m *machine) accept(now instant, interval time.Duration) {
+	m.learn(interval)
 	m.skewed, m.beaten = false, false
 	m.timer = after(now, m.down())
 }

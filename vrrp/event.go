@@ -22,20 +22,20 @@ type Transition struct {
 type Reason uint8
 
 const (
-	ReasonNone           Reason = iota
-	ReasonStartup               // Initialize to Backup: Run began
-	ReasonOwner                 // Initialize to Active: priority 255 does not wait
-	ReasonNoResponse            // Backup to Active: the Active router fell silent
-	ReasonResigned              // Backup to Active: the Active router sent priority 0
-	ReasonPreempt               // Backup to Active: only lower priorities advertised
-	ReasonPreemptDelay          // Backup to Active: as ReasonPreempt, when the preempt delay ended
-	ReasonHigherPriority        // Active to Backup: a higher priority was heard
-	ReasonHigherAddress         // Active to Backup: the same priority was heard from a higher address
-	ReasonYield                 // Active to Backup: Router.Yield
-	ReasonShutdown              // to Initialize: the context of Run ended
-	ReasonLost                  // to Initialize: the transport failed
-	ReasonFault                 // to Fault
-	ReasonRecovered             // Fault to Backup: the last fault went away
+	ReasonNone           Reason = iota // nothing has happened yet
+	ReasonStartup                      // Initialize to Backup: Run began
+	ReasonOwner                        // Initialize to Active: priority 255 does not wait
+	ReasonNoResponse                   // Backup to Active: the Active router fell silent
+	ReasonResigned                     // Backup to Active: the Active router sent priority 0
+	ReasonPreempt                      // Backup to Active: only lower priorities advertised
+	ReasonPreemptDelay                 // Backup to Active: as ReasonPreempt, when the preempt delay ended
+	ReasonHigherPriority               // Active to Backup: a higher priority was heard
+	ReasonHigherAddress                // Active to Backup: the same priority was heard from a higher address
+	ReasonYield                        // Active to Backup: Router.Yield
+	ReasonShutdown                     // to Initialize: the context of Run ended
+	ReasonLost                         // to Initialize: the transport failed
+	ReasonFault                        // to Fault
+	ReasonRecovered                    // Fault to Backup: the last fault went away
 )
 
 var reasonNames = [...]string{

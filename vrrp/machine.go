@@ -28,6 +28,7 @@ type machine struct {
 	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
 	rival   netip.AddrPort // Backup: the speaker heard last
 	holdAt  instant        // Backup: the preempt delay ends
+	lower   lower          // Backup: what was heard last, while beaten or before holdAt
 
 	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir
 	yieldTo  State         // where that ends
@@ -61,7 +62,7 @@ func (m *machine) step(now instant, ev event) []action {
 	case evYield:
 		m.yield(now)
 	case evResume:
-		m.claim(func() { m.standby = false })
+		m.claim(now, func() { m.standby = false })
 	case evFault:
 		m.fault(now, ev.fault, ev.retry)
 	case evClear:

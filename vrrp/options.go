@@ -152,9 +152,13 @@ func WithOnTransition(f func(Transition)) Option {
 	return func(c *config) { c.onTransition, c.named = f, c.named|namedOnTransition }
 }
 
-// WithLogger sets the logger, default none. Transitions are logged at Info,
-// what an operator should look at at Warn, failures at Error.
+// WithLogger sets the logger; default none, which is also what nil means.
+// Transitions are logged at Info, what an operator should look at at Warn,
+// failures at Error.
 func WithLogger(log *slog.Logger) Option {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return func(c *config) { c.log, c.named = log, c.named|namedLogger }
 }
 
@@ -190,9 +194,6 @@ func (c *config) validate(vrid uint8, vips []netip.Prefix) error {
 		if family != 0 && family != b.family() {
 			bad("the virtual router is %v, the transport is %v", family, b.family())
 		}
-	}
-	if c.log == nil {
-		bad("WithLogger without a logger")
 	}
 	if err := checkVIPs(family, vips); err != nil {
 		errs = append(errs, err)

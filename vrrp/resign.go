@@ -29,7 +29,7 @@ func (m *machine) lost() {
 
 // yield stands by: an Active router resigns first.
 func (m *machine) yield(now instant) {
-	m.claim(func() { m.standby = true })
+	m.claim(now, func() { m.standby = true })
 	m.holdAt = never
 	if m.state == Active {
 		m.resign(now, Backup)

@@ -128,7 +128,8 @@ func (r *Router) open(ctx context.Context) (*session, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.family = family
-	r.machine = newMachine(r.config.settings, self)
+	c.settings = r.config.settings // an Update may have come meanwhile
+	r.machine = newMachine(c.settings, self)
 	r.run = newSession(r, &c, link, self, family)
 	return r.run, nil
 }
@@ -137,7 +138,7 @@ func (r *Router) open(ctx context.Context) (*session, error) {
 // router sends priority 0, keeps the addresses until another speaker advertises,
 // for one interval at most, and goes to Backup. Yield returns nil once another
 // speaker advertises, or at once if this router is not Active, and [ErrNoHeir]
-// if the interval went by. If ctx ends before that, Yield returns its error and
+// if the interval went by. If ctx ends before that, Yield wraps its error and
 // the hand-over goes on.
 //
 // Standing by, the router claims priority 1 and does not preempt: it takes the
@@ -157,8 +158,9 @@ func (r *Router) Resume() error {
 // transition; options that are not named keep their value, and other options
 // are refused. It changes everything or, with an error, nothing.
 //
-// In Backup the deadline shifts by the difference and does not start again; a
-// preempt delay that runs keeps its end. An Active router advertises a new
+// In Backup the deadline shifts by the difference and does not start again, unless
+// an Active router that was to be preempted is one to follow now; a preempt
+// delay that runs keeps its end. An Active router advertises a new
 // interval at once, and keeps the old pace for a down interval if it was
 // shorter, so that no Backup takes the change for silence.
 func (r *Router) Update(opts ...Option) error {
@@ -213,12 +215,12 @@ func (r *Router) call(ctx context.Context, ev event) error {
 	case <-s.ended:
 		return ErrNotRunning
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, ctx.Err())
 	}
 	select {
 	case err := <-c.result:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, ctx.Err())
 	}
 }

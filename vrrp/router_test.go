@@ -417,9 +417,9 @@ func TestNewRefuses(t *testing.T) {
 		want []string
 	}{
 		{"nothing right", 0, prefixes("192.0.2.1/32", "192.0.2.1/24", "fe80::1/64", "224.0.0.1/32"),
-			[]Option{WithPriority(0), WithInterval(0), WithPreemptDelay(-1), WithStartupDelay(-1), WithDownTimerAdverts(0), WithHMAC(HMACKey{}), WithLogger(nil)},
+			[]Option{WithPriority(0), WithInterval(0), WithPreemptDelay(-1), WithStartupDelay(-1), WithDownTimerAdverts(0), WithHMAC(HMACKey{})},
 			[]string{"VRID 0", "priority 0", "interval 0s is outside", "preempt delay -1ns", "startup delay -1ns", "0 down timer adverts", "WithHMAC without a key",
-				"a transport is needed", "WithLogger without a logger", "192.0.2.1 is listed twice", "fe80::1 is not an ipv4 address", "224.0.0.1 is not the address of a host"}},
+				"a transport is needed", "192.0.2.1 is listed twice", "fe80::1 is not an ipv4 address", "224.0.0.1 is not the address of a host"}},
 		{"no transport", 1, vips4, []Option{WithTransport(none)}, []string{"a transport is needed"}},
 		{"no prefix", 1, []netip.Prefix{{}}, []Option{WithTransport(fake)}, []string{"not an address with a prefix length"}},
 		{"too many", 1, many, []Option{WithTransport(fake)}, []string{"256 virtual addresses, an advert carries 255"}},

@@ -28,7 +28,7 @@ func (o *sender) build(priority uint8, interval time.Duration, wall time.Time) [
 		b := o.advert.appendTo(o.packets[i].Data[:0], o.family, o.self.Addr(), to.Addr())
 		if o.auth != nil {
 			if n := len(b); i == 0 {
-				b = o.auth.sign(b, b, o.self.Addr(), wall)
+				b = o.auth.sign(b, b, o.self, wall)
 				trailer = b[n:]
 			} else {
 				b = append(b, trailer...)

@@ -69,21 +69,21 @@ func TestDropsAreCountedAndTouchNothing(t *testing.T) {
 	}{
 		{"missing", func(_ *authenticator, b []byte) []byte { return b }, DropHMACMissing},
 		{"cut", func(a *authenticator, b []byte) []byte {
-			b = a.sign(b, b, highPeer.Addr(), time.Now())
+			b = a.sign(b, b, highPeer, time.Now())
 			return b[:len(b)-1]
 		}, DropLength},
 		{"type", func(a *authenticator, b []byte) []byte {
 			n := len(b)
-			return with(a.sign(b, b, highPeer.Addr(), time.Now()), n, 2)
+			return with(a.sign(b, b, highPeer, time.Now()), n, 2)
 		}, DropHMACMalformed},
 		{"key", func(_ *authenticator, b []byte) []byte {
-			return newAuthenticator(testKey(8), IPv4, 51, time.Second, 1).sign(b, b, highPeer.Addr(), time.Now())
+			return newAuthenticator(testKey(8), IPv4, 51, time.Second, 1).sign(b, b, highPeer, time.Now())
 		}, DropHMACKey},
 		{"stale", func(a *authenticator, b []byte) []byte {
-			return a.sign(b, b, highPeer.Addr(), time.Now().Add(-time.Minute))
+			return a.sign(b, b, highPeer, time.Now().Add(-time.Minute))
 		}, DropHMACStale},
 		{"forged", func(a *authenticator, b []byte) []byte {
-			return with(a.sign(b, b, highPeer.Addr(), time.Now()), 2, 255)
+			return with(a.sign(b, b, highPeer, time.Now()), 2, 255)
 		}, DropHMAC},
 	}
 	for _, c := range signed {
@@ -100,7 +100,7 @@ func TestDropsAreCountedAndTouchNothing(t *testing.T) {
 		r, link, peer := keyedFake(t)
 		pass(100 * time.Millisecond)
 		b := message(highPeer, 200)
-		b = peer.sign(b, b, highPeer.Addr(), time.Now())
+		b = peer.sign(b, b, highPeer, time.Now())
 		link.deliver(b, highPeer)
 		pass(100 * time.Millisecond)
 		before := r.Snapshot()
@@ -216,7 +216,7 @@ func TestUpdateWidensTheWindow(t *testing.T) {
 		r, link, peer := keyedFake(t)
 		heard := func() uint64 {
 			b := message(highPeer, 200)
-			link.deliver(peer.sign(b, b, highPeer.Addr(), time.Now().Add(-20*time.Second)), highPeer)
+			link.deliver(peer.sign(b, b, highPeer, time.Now().Add(-20*time.Second)), highPeer)
 			synctest.Wait()
 			return r.Snapshot().Statistics.AdvertisementRcvd
 		}

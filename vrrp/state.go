@@ -26,8 +26,8 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 type Family uint8
 
 const (
-	IPv4 Family = 4
-	IPv6 Family = 6
+	IPv4 Family = 4 // addresses of 4 bytes
+	IPv6 Family = 6 // addresses of 16 bytes, the first one link-local
 )
 
 // String returns "ipv4" or "ipv6".

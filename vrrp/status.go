@@ -10,41 +10,41 @@ import (
 // Status is a router at one moment. Keys that RFC 8347 names are written as
 // there; spans are in nanoseconds, since its units cannot hold short timers.
 type Status struct {
-	VRID              uint8          `json:"vrid"`
-	Family            Family         `json:"family,omitzero"` // absent while the transport has yet to decide
-	VirtualAddresses  []netip.Prefix `json:"virtual-addresses"`
-	Local             netip.AddrPort `json:"local,omitzero"` // this speaker's identity, while Run runs
-	State             State          `json:"state"`
+	VRID              uint8          `json:"vrid"`               // 1..255
+	Family            Family         `json:"family,omitzero"`    // absent while the transport has yet to decide
+	VirtualAddresses  []netip.Prefix `json:"virtual-addresses"`  // as configured
+	Local             netip.AddrPort `json:"local,omitzero"`     // this speaker's identity, while Run runs
+	State             State          `json:"state"`              // "initialize", "backup", "active" or "fault"
 	IsOwner           bool           `json:"is-owner"`           // the priority is 255
 	Priority          uint8          `json:"priority"`           // as configured
 	EffectivePriority uint8          `json:"effective-priority"` // what is advertised now
-	Preempt           bool           `json:"preempt"`
-	Standby           bool           `json:"standby"`  // after Yield, until Resume
-	Yielding          bool           `json:"yielding"` // priority 0 is sent, the heir has not advertised yet
-	Faults            []string       `json:"faults,omitempty"`
+	Preempt           bool           `json:"preempt"`            // as it holds now: not on standby, always for an owner
+	Standby           bool           `json:"standby"`            // after Yield, until Resume
+	Yielding          bool           `json:"yielding"`           // priority 0 is sent, the heir has not advertised yet
+	Faults            []string       `json:"faults,omitempty"`   // why the state is fault: "addresses"
 
 	AdvertiseInterval  time.Duration `json:"advertise-interval"`        // own
 	ActiveInterval     time.Duration `json:"active-advertise-interval"` // learned from the Active router
-	MasterDownInterval time.Duration `json:"master-down-interval"`
-	SkewTime           time.Duration `json:"skew-time"`
-	Deadline           time.Time     `json:"deadline,omitzero"` // when the next timer fires
+	MasterDownInterval time.Duration `json:"master-down-interval"`      // RFC 9568 section 6.1
+	SkewTime           time.Duration `json:"skew-time"`                 // likewise
+	Deadline           time.Time     `json:"deadline,omitzero"`         // when the next timer fires
 
-	LastAdvSource   netip.AddrPort `json:"last-adv-source,omitzero"`
-	UpDatetime      time.Time      `json:"up-datetime,omitzero"` // left Initialize
-	LastEvent       string         `json:"last-event"`           // an identity of RFC 8347, or a Reason it has no word for
-	NewMasterReason string         `json:"new-master-reason"`    // not-master, priority, preempted, no-response
-	LastTransition  Transition     `json:"last-transition,omitzero"`
+	LastAdvSource   netip.AddrPort `json:"last-adv-source,omitzero"` // of the last valid advertisement
+	UpDatetime      time.Time      `json:"up-datetime,omitzero"`     // left Initialize
+	LastEvent       string         `json:"last-event"`               // an identity of RFC 8347, or a Reason it has no word for
+	NewMasterReason string         `json:"new-master-reason"`        // not-master, priority, preempted, no-response
+	LastTransition  Transition     `json:"last-transition,omitzero"` // absent before the first
 
-	Statistics Statistics        `json:"statistics"`
-	Drops      map[string]uint64 `json:"drops"` // by DropReason, all of them
+	Statistics Statistics        `json:"statistics"` // since New
+	Drops      map[string]uint64 `json:"drops"`      // by DropReason, all of them
 }
 
 // Statistics counts over the life of a Router, all its runs.
 type Statistics struct {
 	DiscontinuityDatetime time.Time `json:"discontinuity-datetime"` // when counting began
-	MasterTransitions     uint64    `json:"master-transitions"`
-	AdvertisementRcvd     uint64    `json:"advertisement-rcvd"` // valid ones
-	AdvertisementSent     uint64    `json:"advertisement-sent"` // once for all peers
+	MasterTransitions     uint64    `json:"master-transitions"`     // to Active
+	AdvertisementRcvd     uint64    `json:"advertisement-rcvd"`     // valid ones
+	AdvertisementSent     uint64    `json:"advertisement-sent"`     // once for all peers
 	PriorityZeroPktsRcvd  uint64    `json:"priority-zero-pkts-rcvd"`
 	PriorityZeroPktsSent  uint64    `json:"priority-zero-pkts-sent"`
 	InvalidTypePktsRcvd   uint64    `json:"invalid-type-pkts-rcvd"`
@@ -60,9 +60,9 @@ type Statistics struct {
 	EqualPriorities      uint64 `json:"equal-priorities"`
 	OwnerConflicts       uint64 `json:"owner-conflicts"`
 	DuplicateIdentities  uint64 `json:"duplicate-identities"`
-	SendErrors           uint64 `json:"send-errors"`
-	InstallErrors        uint64 `json:"install-errors"`
-	RemoveErrors         uint64 `json:"remove-errors"`
+	SendErrors           uint64 `json:"send-errors"`           // of the transport
+	InstallErrors        uint64 `json:"install-errors"`        // of the AddressManager
+	RemoveErrors         uint64 `json:"remove-errors"`         // likewise
 	CoalescedTransitions uint64 `json:"coalesced-transitions"` // that WithOnTransition did not see
 }
 
@@ -140,7 +140,18 @@ func (r *Router) Snapshot() Status {
 
 // Collect emits the figures of [Router.Snapshot]: kind 'g' is a gauge, 'c' a
 // counter, labels are keys and values in turn. Every figure carries vrid and
-// family.
+// family, which is empty while the transport has yet to decide it.
+//
+//	mainstay_vrrp_state                          1 for the present one; third label state
+//	mainstay_vrrp_priority, _effective_priority
+//	mainstay_vrrp_standby                        1 after Yield, until Resume
+//	mainstay_vrrp_master_down_interval_seconds
+//	mainstay_vrrp_drops_total                    third label reason, a [DropReason]
+//
+// The other counters are those of [Statistics]: mainstay_vrrp_master_transitions_total,
+// _advertisements_received_total, _advertisements_sent_total, _priority_zero_received_total,
+// _priority_zero_sent_total, and from IntervalErrors on the names of the JSON keys
+// with underscores.
 func (r *Router) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := r.Snapshot()
 	family := ""

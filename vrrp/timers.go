@@ -34,5 +34,10 @@ func downInterval(adverts int, priority uint8, interval time.Duration) time.Dura
 	return time.Duration(adverts)*interval + skewTime(priority, interval)
 }
 
-// after returns the instant d later.
-func after(t instant, d time.Duration) instant { return t + int64(d) }
+// after returns the instant d later, or the last one before never.
+func after(t instant, d time.Duration) instant {
+	if d > 0 && t >= never-int64(d) {
+		return never - 1
+	}
+	return t + int64(d)
+}

@@ -28,8 +28,8 @@ var _ Transport = (*UDP)(nil)
 // higher wins. peers are the identities of the others, at least one, each of
 // the family of local. key signs every advert and is the same on all speakers.
 //
-// The pseudo-header of the checksum and the HMAC contain the addresses of the
-// datagram, so no address translation may lie between speakers. Their clocks
+// The pseudo-header of the checksum contains the addresses of the datagram, and
+// the HMAC its source and port, so no address translation may lie between speakers. Their clocks
 // may differ by three advertisement intervals, or 5 s if that is more.
 //
 // Nothing is opened before [Router.Run]. An address in use, one that is not

@@ -248,7 +248,7 @@ func TestUDPJunk(t *testing.T) {
 	advert := Advert{VRID: 51, Priority: owner, Interval: 10 * time.Millisecond}
 	b := advert.appendTo(nil, IPv4, at[1].Addr(), at[0].Addr())
 	signer := newAuthenticator(testKey(1), IPv4, 51, time.Second, 1)
-	if _, err := peer.Write(signer.sign(b, b, at[1].Addr(), time.Now())); err != nil {
+	if _, err := peer.Write(signer.sign(b, b, at[1], time.Now())); err != nil {
 		t.Fatal(err)
 	}
 	if tr := await(t, c, Backup); tr.Peer != at[1] {

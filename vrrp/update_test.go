@@ -1,0 +1,43 @@
+package vrrp
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// An Update that meets the Open of Run counts wholly, the window of the HMAC too.
+func TestUpdateWhileOpening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake()
+		slow := &openingTransport{Transport: fake}
+		r, err := New(51, vips4, WithTransport(slow), WithHMAC(testKey(7)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow.opening = func() {
+			if err := r.Update(WithInterval(10 * time.Second)); err != nil {
+				t.Errorf("Update() = %v", err)
+			}
+		}
+		rerun(t, r)
+		synctest.Wait()
+		b, peer := message(highPeer, 200), newAuthenticator(testKey(7), IPv4, 51, time.Second, 1)
+		fake.link.deliver(peer.sign(b, b, highPeer, time.Now().Add(-20*time.Second)), highPeer)
+		synctest.Wait()
+		if s := r.Snapshot(); s.AdvertiseInterval != 10*time.Second || s.Statistics.AdvertisementRcvd != 1 {
+			t.Errorf("interval %v, %d adverts of 20 s ago were heard, want 1", s.AdvertiseInterval, s.Statistics.AdvertisementRcvd)
+		}
+	})
+}
+
+type openingTransport struct {
+	Transport
+	opening func()
+}
+
+func (o *openingTransport) Open(ctx context.Context, vr VirtualRouter) (Link, error) {
+	o.opening()
+	return o.Transport.Open(ctx, vr)
+}
