@@ -49,7 +49,7 @@
 // are opened in the goroutines of the checks: a program that lives in several
 // network namespaces gives a dialer ([WithDialer]) that enters the right one.
 //
-// # Not here yet
+// # Not built yet
 //
 // Checks over TLS, of bodies, by UDP, DNS, SMTP, ICMP or a command, agents that
 // report weights, passive health, quorum of a group, and keepalived's exact

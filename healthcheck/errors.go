@@ -8,13 +8,15 @@ import (
 	"os"
 )
 
+// The errors that callers branch on. All but [ErrOverdue] arrive wrapped, by
+// [Manager] with the operation named, by [HTTP] in a [*CheckError].
 var (
 	// ErrDuplicate is in the error of [Manager.Add] for a (group, id) that is
 	// there already.
-	ErrDuplicate = errors.New("healthcheck: duplicate target")
+	ErrDuplicate = errors.New("duplicate target")
 	// ErrClosed is in every error that comes of the manager's having stopped;
 	// errors.Is(err, net.ErrClosed) holds too.
-	ErrClosed = fmt.Errorf("healthcheck: manager stopped: %w", net.ErrClosed)
+	ErrClosed = fmt.Errorf("manager stopped: %w", net.ErrClosed)
 	// ErrOverdue is the failure of a check that did not return when its
 	// deadline had passed; errors.Is(err, context.DeadlineExceeded) holds too.
 	ErrOverdue = fmt.Errorf("healthcheck: checker did not return: %w", context.DeadlineExceeded)
@@ -35,9 +37,10 @@ type CheckError struct {
 	Checker string // "tcp" or "http"
 	Addr    string // the target's address
 	Step    string // what was being done: "connect", "send the request", "read the header", "read the body", "status"
-	Err     error
+	Err     error  // what was wrong
 }
 
+// Error names the checker, the address, the step and what was wrong.
 func (e *CheckError) Error() string {
 	return "healthcheck: " + e.Checker + " " + e.Addr + ": " + e.Step + ": " + e.Err.Error()
 }
@@ -51,6 +54,7 @@ type StatusError struct {
 	Code int // as received
 }
 
+// Error names the status.
 func (e *StatusError) Error() string { return fmt.Sprintf("status %d is not accepted", e.Code) }
 
 // stepError returns the result of a check by checker that stopped at step. What

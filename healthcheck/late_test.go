@@ -120,7 +120,7 @@ func TestStuckChecker(t *testing.T) {
 		if !errors.Is(last.Err, ErrOverdue) || !errors.Is(last.Err, context.DeadlineExceeded) {
 			t.Errorf("event %+v", last)
 		}
-		if s := r.Snapshot(); s.Overdue != 3 || s.InFlight != 1 || s.Targets[0].TookSeconds != 5 {
+		if s := r.Snapshot(); s.Overdue != 3 || s.InFlight != 1 || s.Targets[0].Took != 5*time.Second {
 			t.Errorf("snapshot %+v", s)
 		}
 		time.Sleep(time.Minute)

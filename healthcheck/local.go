@@ -5,15 +5,15 @@ import (
 	"net"
 	"os"
 	"slices"
-	"syscall"
+
+	"github.com/mainstay-ha/mainstay/internal/scarce"
 )
 
 // local reports whether err is an error of this machine: it says nothing about
 // the target. What the network or the target answers (refused, reset,
 // unreachable, timed out) is not one.
 func local(err error) bool {
-	var number syscall.Errno
-	if errors.As(err, &number) && slices.Contains(localErrors[:], number) {
+	if scarce.Is(err) {
 		return true
 	}
 	// The calls that come before connect touch nothing but this machine.

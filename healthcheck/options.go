@@ -38,11 +38,15 @@ func WithOnChange(f func(Event)) Option {
 	return func(c *config) { c.onChange = append(c.onChange, f) }
 }
 
-// WithLogger gives the logger; default none. Changes of state are logged at
+// WithLogger gives the logger; default none, which is also what nil means. Changes of state are logged at
 // Info with group, backend, state and err; checks that could not be carried out
 // at Warn, at most one line in ten seconds.
 func WithLogger(l *slog.Logger) Option {
-	return func(c *config) { c.logger = l }
+	return func(c *config) {
+		if c.logger = l; l == nil {
+			c.logger = slog.New(slog.DiscardHandler)
+		}
+	}
 }
 
 // WithConcurrency limits the checks in flight; default 1024, range 1 to 1048576.
@@ -76,9 +80,6 @@ func (c *config) validate() error {
 		if f == nil {
 			problems = append(problems, errors.New("WithOnChange of nil"))
 		}
-	}
-	if c.logger == nil {
-		problems = append(problems, errors.New("WithLogger of nil"))
 	}
 	if c.concurrency < 1 || c.concurrency > 1<<20 {
 		problems = append(problems, fmt.Errorf("WithConcurrency of %d, want 1 to %d", c.concurrency, 1<<20))

@@ -103,7 +103,7 @@ func (m *Manager) work(p probe) {
 // finish takes the result of a check and returns the next one to do, if any is
 // due.
 func (m *Manager) finish(p probe, r Result) (probe, bool) {
-	calledOff := errors.Is(p.ctx.Err(), context.Canceled)
+	calledOff := errors.Is(p.ctx.Err(), context.Canceled) || m.ctx.Err() != nil
 	p.cancel()
 	m.mu.Lock()
 	defer m.mu.Unlock()

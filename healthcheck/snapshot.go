@@ -42,10 +42,10 @@ type Snapshot struct {
 // TargetSnapshot is one target in a [Snapshot].
 type TargetSnapshot struct {
 	Group      string `json:"group"`
-	ID         string `json:"backend"`
-	Addr       string `json:"addr"`
-	Generation uint64 `json:"generation"`
-	State      State  `json:"state"` // "unknown", "down" or "up"
+	ID         string `json:"backend"`    // unique in the group
+	Addr       string `json:"addr"`       // what is checked
+	Generation uint64 `json:"generation"` // as [Event.Generation]
+	State      State  `json:"state"`      // "unknown", "down" or "up"
 	// Since is when the state last changed; zero while unknown.
 	Since time.Time `json:"since,omitzero"`
 	// Changes of state, the first result among them; Passed, Failed and Local
@@ -54,12 +54,12 @@ type TargetSnapshot struct {
 	Passed  uint64 `json:"passed"`
 	Failed  uint64 `json:"failed"`
 	Local   uint64 `json:"local"`
-	// LastCheck is when the last check ended, TookSeconds how long its answer
-	// took, Info the checker's word about it, Err what was wrong with it.
-	LastCheck   time.Time `json:"last_check,omitzero"`
-	TookSeconds float64   `json:"took_seconds"`
-	Info        string    `json:"info,omitempty"`
-	Err         string    `json:"err,omitempty"`
+	// LastCheck is when the last check ended, Took how long its answer took
+	// (nanoseconds), Info the checker's word about it, Err what was wrong with it.
+	LastCheck time.Time     `json:"last_check,omitzero"`
+	Took      time.Duration `json:"took"`
+	Info      string        `json:"info,omitempty"`
+	Err       string        `json:"err,omitempty"`
 }
 
 // Snapshot copies the state. It holds the manager's lock for a few hundred
@@ -107,19 +107,19 @@ func (m *Manager) Snapshot() Snapshot {
 // lockedSnapshot copies one target; h.manager.mu is held.
 func (h *Handle) lockedSnapshot() TargetSnapshot {
 	t := TargetSnapshot{
-		Group:       h.target.Group,
-		ID:          h.target.ID,
-		Addr:        h.target.Addr,
-		Generation:  h.generation,
-		State:       h.State(),
-		Since:       h.manager.wall(h.since),
-		Changes:     h.changes,
-		Passed:      h.passes,
-		Failed:      h.fails,
-		Local:       h.locals,
-		LastCheck:   h.manager.wall(h.ended),
-		TookSeconds: h.took.Seconds(),
-		Info:        h.info,
+		Group:      h.target.Group,
+		ID:         h.target.ID,
+		Addr:       h.target.Addr,
+		Generation: h.generation,
+		State:      h.State(),
+		Since:      h.manager.wall(h.since),
+		Changes:    h.changes,
+		Passed:     h.passes,
+		Failed:     h.fails,
+		Local:      h.locals,
+		LastCheck:  h.manager.wall(h.ended),
+		Took:       h.took,
+		Info:       h.info,
 	}
 	if h.err != nil {
 		t.Err = h.err.Error()
@@ -142,7 +142,7 @@ func (m *Manager) wall(at int64) time.Time {
 //
 //	mainstay_healthcheck_up                          1 when up, else 0
 //	mainstay_healthcheck_known                       0 before the first result
-//	mainstay_healthcheck_checks_total                also with result: pass, fail, local
+//	mainstay_healthcheck_checks_total                with a third label, result: pass, fail, local
 //	mainstay_healthcheck_changes_total
 //	mainstay_healthcheck_last_check_duration_seconds
 //
@@ -175,7 +175,7 @@ func (m *Manager) Collect(emit func(name string, kind byte, value float64, label
 			emit(prefix+"checks_total", 'c', float64(r.count), "group", t.Group, "backend", t.ID, "result", r.status.String())
 		}
 		emit(prefix+"changes_total", 'c', float64(t.Changes), labels...)
-		emit(prefix+"last_check_duration_seconds", 'g', t.TookSeconds, labels...)
+		emit(prefix+"last_check_duration_seconds", 'g', t.Took.Seconds(), labels...)
 	}
 }
 

@@ -46,8 +46,8 @@ func TestSnapshotJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, want := range []map[string]any{
-			{"group": "api", "backend": "a", "addr": "192.0.2.1:80", "generation": 3.0, "state": "unknown", "changes": 0.0, "passed": 0.0, "failed": 0.0, "local": 0.0, "took_seconds": 0.0},
-			{"group": "default", "backend": "b", "addr": "", "generation": 1.0, "state": "up", "took_seconds": 0.0015, "info": "200 OK"},
+			{"group": "api", "backend": "a", "addr": "192.0.2.1:80", "generation": 3.0, "state": "unknown", "changes": 0.0, "passed": 0.0, "failed": 0.0, "local": 0.0, "took": 0.0},
+			{"group": "default", "backend": "b", "addr": "", "generation": 1.0, "state": "up", "took": 1.5e6, "info": "200 OK"},
 			{"group": "default", "backend": "c", "generation": 2.0, "state": "down", "changes": 1.0, "err": "broken"},
 		} {
 			for key, value := range want {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 )
 
 // A Dest is one destination (a real server) of a [Service]. The pointer stays the same from [Service.Add] to
@@ -40,6 +41,7 @@ func (b *books) inactive() int64 { return max(b.total.Load()-b.active.Load(), 0)
 type verdict struct {
 	up    bool
 	cause error
+	since time.Time // when it changed its mind last
 }
 
 // ID returns the destination's name within its service.

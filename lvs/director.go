@@ -66,6 +66,8 @@ func NewDirector(plane Plane, services ...*Service) (*Director, error) {
 //
 // Where the very first Apply fails, Run returns its error: a director that never carried anything must not look alive.
 // A later failure is logged through the logger of the first service, counted, and tried again after a second or at the next change.
+//
+// Run may be called again after it has returned; while it runs, another call returns an error.
 func (d *Director) Run(ctx context.Context) error {
 	d.mu.Lock()
 	if d.running {
@@ -125,21 +127,21 @@ func (d *Director) apply(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.status.Applied++
-	d.status.Error = ""
+	d.status.Err = ""
 	if err != nil {
 		d.status.Failed++
-		d.status.Error = err.Error()
+		d.status.Err = err.Error()
 	}
 	return err
 }
 
 // A DirectorSnapshot is the state of a director, for JSON.
 type DirectorSnapshot struct {
-	Plane    string   `json:"plane"`
-	Services []string `json:"services"`        // their names
-	Applied  uint64   `json:"applied"`         // calls of Apply
-	Failed   uint64   `json:"failed"`          // of those, the ones that returned an error
-	Error    string   `json:"error,omitempty"` // that of the latest call, if it failed
+	Plane    string   `json:"plane"`         // its name
+	Services []string `json:"services"`      // their names, which are the groups
+	Applied  uint64   `json:"applied"`       // calls of Apply
+	Failed   uint64   `json:"failed"`        // of those, the ones that returned an error
+	Err      string   `json:"err,omitempty"` // that of the latest call, if it failed
 }
 
 // Snapshot returns what the director did so far.
@@ -151,7 +153,8 @@ func (d *Director) Snapshot() DirectorSnapshot {
 	return s
 }
 
-// Collect emits the director's metrics, labelled with its plane.
+// Collect emits the director's metrics, both counters with the label plane: mainstay_lvs_director_applies_total and
+// mainstay_lvs_director_failures_total.
 func (d *Director) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := d.Snapshot()
 	emit("mainstay_lvs_director_applies_total", 'c', float64(s.Applied), "plane", s.Plane)

@@ -232,7 +232,7 @@ func TestDirectorFailures(t *testing.T) {
 			if err := stop(); !errors.Is(err, broken) || err.Error() != "lvs: apply to fake: no such device" {
 				t.Errorf("Run() = %v", err)
 			}
-			if got := d.Snapshot(); got.Applied != 1 || got.Failed != 1 || got.Error != "lvs: apply to fake: no such device" {
+			if got := d.Snapshot(); got.Applied != 1 || got.Failed != 1 || got.Err != "lvs: apply to fake: no such device" {
 				t.Errorf("snapshot %+v", got)
 			}
 		})
@@ -246,13 +246,13 @@ func TestDirectorFailures(t *testing.T) {
 			plane.setFail(broken)
 			web.Add(dest(1), lvs.ID("a"))
 			time.Sleep(1500 * time.Millisecond) // the change, and again a second later
-			if got := d.Snapshot(); got.Applied != 3 || got.Failed != 2 || got.Error == "" {
+			if got := d.Snapshot(); got.Applied != 3 || got.Failed != 2 || got.Err == "" {
 				t.Errorf("snapshot %+v while the plane fails", got)
 			}
 			plane.setFail(nil)
 			web.SetWeight("a", 2) // no reason to wait for the second to be over
 			synctest.Wait()
-			if got := d.Snapshot(); got.Applied != 4 || got.Failed != 2 || got.Error != "" {
+			if got := d.Snapshot(); got.Applied != 4 || got.Failed != 2 || got.Err != "" {
 				t.Errorf("snapshot %+v when the plane works again", got)
 			}
 			time.Sleep(time.Hour)

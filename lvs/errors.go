@@ -2,7 +2,7 @@ package lvs
 
 import "errors"
 
-// Errors that callers branch on. They arrive wrapped, with the service and the destination named.
+// Errors that callers branch on. The first two arrive wrapped, with the service and the destination named.
 var (
 	// ErrUnknown means that the service has no destination of that ID.
 	ErrUnknown = errors.New("unknown destination")
@@ -22,6 +22,7 @@ type RefusedError struct {
 	Reason  string // what the plane lacks
 }
 
+// Error names the plane, the service and the reason.
 func (e *RefusedError) Error() string {
 	return "lvs: plane " + e.Plane + " cannot carry " + e.Service + ": " + e.Reason
 }

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 )
 
-// MaxWeight is the greatest weight of a destination, as in ipvsadm(8).
+// MaxWeight is the greatest [Weight] of a destination, as in ipvsadm(8).
 const MaxWeight = 65535
 
 // A ServiceOption changes a default of [NewService].
@@ -35,7 +35,7 @@ func WithScheduler(s Scheduler) ServiceOption {
 }
 
 // WithLogger receives what changes in the service: destinations that come, go, fail or drain, at Info.
-// Default silent.
+// Default silent, which is also what nil means.
 func WithLogger(l *slog.Logger) ServiceOption {
 	return func(c *serviceConfig) {
 		if l != nil {

@@ -67,11 +67,11 @@ func list(names []string) string {
 
 // A ServiceSpec is what a plane has to know of one service.
 type ServiceSpec struct {
-	Name      string
-	Protocol  Protocol
-	VIP       netip.AddrPort
-	Scheduler string
-	Dests     []DestSpec // in list order: the one added last comes first
+	Name      string         // the group of its destinations
+	Protocol  Protocol       // what clients speak
+	VIP       netip.AddrPort // what clients connect to
+	Scheduler string         // its name, as in ipvsadm(8)
+	Dests     []DestSpec     // in list order: the one added last comes first
 
 	// Service is where the spec comes from, for a plane that asks [Service.Pick] and keeps the books with [Dest.Bind].
 	Service *Service
@@ -79,10 +79,10 @@ type ServiceSpec struct {
 
 // A DestSpec is what a plane has to know of one destination. Two of them can be compared.
 type DestSpec struct {
-	ID     string
-	Addr   netip.AddrPort
-	Weight int  // for new connections: 0 while down, drained or quiesced
-	Down   bool // a health source objects; a plane may take such a destination out altogether
+	ID     string         // unique in the service
+	Addr   netip.AddrPort // what connections go to
+	Weight int            // for new connections: 0 while down, drained or quiesced
+	Down   bool           // a health source objects; a plane may take such a destination out altogether
 }
 
 // spec returns the service as it is wanted now.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A Service is a virtual service: a protocol, an address and port, and the destinations that share its connections.
@@ -139,7 +140,8 @@ func (s *Service) insert(d *Dest) bool {
 	return true
 }
 
-// Update changes what the options name and keeps the rest; on an error it changes nothing. The ID is not changed.
+// Update changes what the options name and keeps the rest; on an error, such as [ErrUnknown], it changes nothing. The ID
+// cannot be changed.
 func (s *Service) Update(id string, opts ...DestOption) error {
 	return s.edit("update", id, func(d *Dest) error {
 		cfg := destConfig{id: d.id, weight: d.weight}
@@ -187,7 +189,7 @@ func (s *Service) remove(id string) bool {
 // SetHealth records what one health source says. The destination takes new connections while no source says that it is down;
 // a source that never spoke does not count, and none overrules another. A destination that is down stays in the list with
 // weight 0 and keeps its connections, as with keepalived's inhibit_on_failure. cause explains a verdict of down in logs and
-// snapshots; it may be nil.
+// snapshots; it may be nil. An ID that the service does not have is [ErrUnknown].
 func (s *Service) SetHealth(id, source string, up bool, cause error) error {
 	var was, is bool
 	err := s.edit("set health", id, func(d *Dest) error {
@@ -198,13 +200,22 @@ func (s *Service) SetHealth(id, source string, up bool, cause error) error {
 		if d.health == nil {
 			d.health = make(map[string]verdict)
 		}
-		d.health[source] = verdict{up, cause}
+		v, known := d.health[source]
+		if !known || v.up != up {
+			v.since = time.Now()
+		}
+		v.up, v.cause = up, cause
+		d.health[source] = v
 		is = d.lockedUp()
 		return nil
 	})
 	switch {
 	case was && !is:
-		s.log.Info("destination down", "backend", id, "source", source, "err", cause)
+		attrs := []any{"backend", id, "source", source}
+		if cause != nil {
+			attrs = append(attrs, "err", cause)
+		}
+		s.log.Info("destination down", attrs...)
 	case !was && is:
 		s.log.Info("destination up", "backend", id, "source", source)
 	}

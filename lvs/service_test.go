@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mainstay-ha/mainstay/internal/leak"
 	"github.com/mainstay-ha/mainstay/lvs"
@@ -295,15 +296,24 @@ func TestSnapshotJSON(t *testing.T) {
 	s := pool(t, 2, lvs.WithName("web"))
 	s.SetHealth("1", "tcp", false, errors.New("connection refused"))
 	s.SetHealth("1", "icmp", true, nil)
-	got, err := json.MarshalIndent(s.Snapshot(), "", " ")
+	snap := s.Snapshot()
+	s.SetHealth("1", "tcp", false, errors.New("connection refused")) // the same verdict again
+	for i, h := range s.Snapshot().Dests[0].Health {
+		if h.Since.IsZero() || h != snap.Dests[0].Health[i] {
+			t.Errorf("health %+v, then %+v", snap.Dests[0].Health[i], h)
+		}
+		snap.Dests[0].Health[i].Since = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	got, err := json.MarshalIndent(snap, "", " ")
 	if err != nil {
 		t.Fatal(err)
 	}
 	const counters = `"active":0,"inactive":0,"total":0,"conns":0,"failed":0,"in_bytes":0,"out_bytes":0`
-	const want = `{"name":"web","protocol":"tcp","vip":"192.0.2.10:80","scheduler":"rr",` + counters + `,"refused":0,"destinations":[` +
-		`{"id":"1","addr":"10.0.0.1:80","weight":1,"effective":0,"up":false,"drained":false,` + counters +
-		`,"health":{"icmp":{"up":true},"tcp":{"up":false,"cause":"connection refused"}}},` +
-		`{"id":"0","addr":"10.0.0.0:80","weight":1,"effective":1,"up":true,"drained":false,` + counters + `}]}`
+	const want = `{"group":"web","protocol":"tcp","vip":"192.0.2.10:80","scheduler":"rr",` + counters + `,"refused":0,"destinations":[` +
+		`{"backend":"1","addr":"10.0.0.1:80","weight":1,"effective_weight":0,"up":false,"drained":false,` + counters +
+		`,"health":[{"source":"icmp","up":true,"since":"2000-01-01T00:00:00Z"},` +
+		`{"source":"tcp","up":false,"cause":"connection refused","since":"2000-01-01T00:00:00Z"}]},` +
+		`{"backend":"0","addr":"10.0.0.0:80","weight":1,"effective_weight":1,"up":true,"drained":false,` + counters + `}]}`
 	var flat bytes.Buffer
 	json.Compact(&flat, got)
 	if flat.String() != want {
@@ -331,6 +341,7 @@ func TestCollect(t *testing.T) {
 		"mainstay_lvs_backend_connections_total group web backend 0":  1,
 		"mainstay_lvs_backend_connections_active group web backend 0": 1,
 		"mainstay_lvs_backend_weight group web backend 0":             1,
+		"mainstay_lvs_backend_effective_weight group web backend 0":   1,
 		"mainstay_lvs_backend_up group web backend 0":                 1,
 	} {
 		if v, ok := got[name]; !ok || v != want {

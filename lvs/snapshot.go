@@ -1,13 +1,15 @@
 package lvs
 
 import (
-	"maps"
+	"cmp"
 	"net/netip"
+	"slices"
+	"time"
 )
 
 // A Snapshot is a service at one instant, for JSON. Names are those of ipvsadm(8).
 type Snapshot struct {
-	Name      string         `json:"name"`      // the group
+	Group     string         `json:"group"`     // the service's name
 	Protocol  Protocol       `json:"protocol"`  // "tcp", "udp" or "sctp"
 	VIP       netip.AddrPort `json:"vip"`       // what clients connect to
 	Scheduler string         `json:"scheduler"` // "rr", or the name of a scheduler of your own
@@ -18,20 +20,22 @@ type Snapshot struct {
 
 // A DestSnapshot is a destination at one instant.
 type DestSnapshot struct {
-	ID        string         `json:"id"`
-	Addr      netip.AddrPort `json:"addr"`
-	Weight    int            `json:"weight"`    // as configured
-	Effective int            `json:"effective"` // the weight for new connections: 0 while down, drained or quiesced
-	Up        bool           `json:"up"`        // no health source objects
-	Drained   bool           `json:"drained"`   // by Service.Drain
+	ID        string         `json:"backend"`          // unique in the group
+	Addr      netip.AddrPort `json:"addr"`             // what connections go to
+	Weight    int            `json:"weight"`           // as configured
+	Effective int            `json:"effective_weight"` // the weight for new connections: 0 while down, drained or quiesced
+	Up        bool           `json:"up"`               // no health source objects
+	Drained   bool           `json:"drained"`          // by Service.Drain
 	Counters
-	Health map[string]HealthSnapshot `json:"health,omitempty"` // by source
+	Health []HealthSnapshot `json:"health,omitempty"` // what the health sources say, by name
 }
 
-// A HealthSnapshot is the latest word of one health source.
+// A HealthSnapshot is what one health source says of a destination.
 type HealthSnapshot struct {
-	Up    bool   `json:"up"`
-	Cause string `json:"cause,omitempty"`
+	Source string    `json:"source"`
+	Up     bool      `json:"up"`
+	Cause  string    `json:"cause,omitempty"` // as SetHealth was told
+	Since  time.Time `json:"since"`           // when the source changed its mind last
 }
 
 // Counters are the books of a service or a destination. Those of a service also hold what removed destinations did.
@@ -60,7 +64,7 @@ func (s *Service) Snapshot() Snapshot {
 	defer s.mu.Unlock()
 	list := s.current.Load().list
 	snap := Snapshot{
-		Name: s.name, Protocol: s.proto, VIP: s.vip, Scheduler: s.sched.name,
+		Group: s.name, Protocol: s.proto, VIP: s.vip, Scheduler: s.sched.name,
 		Counters: s.books.counters(), Refused: s.refused.Load(),
 		Dests: make([]DestSnapshot, len(list)),
 	}
@@ -70,33 +74,39 @@ func (s *Service) Snapshot() Snapshot {
 			ID: d.id, Addr: d.addr, Weight: d.weight, Effective: int(m.weight),
 			Up: !m.down, Drained: d.drained, Counters: d.books.counters(),
 		}
-		if len(d.health) == 0 {
-			continue
-		}
-		h := make(map[string]HealthSnapshot, len(d.health))
-		for source, v := range maps.All(d.health) {
-			hs := HealthSnapshot{Up: v.up}
-			if v.cause != nil {
-				hs.Cause = v.cause.Error()
-			}
-			h[source] = hs
-		}
-		snap.Dests[i].Health = h
+		snap.Dests[i].Health = d.lockedHealth()
 	}
 	return snap
 }
 
-// Collect emits the service's metrics, kind 'c' for a counter and 'g' for a gauge. Those of the service carry the label group,
-// those of a destination, named mainstay_lvs_backend_, group and backend.
+// lockedHealth lists what the sources say. The caller holds service.mu.
+func (d *Dest) lockedHealth() []HealthSnapshot {
+	var list []HealthSnapshot
+	for source, v := range d.health {
+		h := HealthSnapshot{Source: source, Up: v.up, Since: v.since}
+		if v.cause != nil {
+			h.Cause = v.cause.Error()
+		}
+		list = append(list, h)
+	}
+	slices.SortFunc(list, func(a, b HealthSnapshot) int { return cmp.Compare(a.Source, b.Source) })
+	return list
+}
+
+// Collect emits the service's metrics, kind 'c' for a counter and 'g' for a gauge. Those of the service carry the label group:
+// mainstay_lvs_connections_active, _connections_inactive, _connections_total, _connections_failed_total,
+// _incoming_bytes_total, _outgoing_bytes_total and _refused_total. Those of a destination carry group and backend: the
+// same but for the last, named mainstay_lvs_backend_, and mainstay_lvs_backend_weight, _effective_weight and _up.
 func (s *Service) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	snap := s.Snapshot()
-	group := []string{"group", snap.Name}
+	group := []string{"group", snap.Group}
 	snap.Counters.collect("mainstay_lvs_", emit, group)
 	emit("mainstay_lvs_refused_total", 'c', float64(snap.Refused), group...)
 	for _, d := range snap.Dests {
-		labels := []string{"group", snap.Name, "backend", d.ID}
+		labels := []string{"group", snap.Group, "backend", d.ID}
 		d.Counters.collect("mainstay_lvs_backend_", emit, labels)
-		emit("mainstay_lvs_backend_weight", 'g', float64(d.Effective), labels...)
+		emit("mainstay_lvs_backend_weight", 'g', float64(d.Weight), labels...)
+		emit("mainstay_lvs_backend_effective_weight", 'g', float64(d.Effective), labels...)
 		emit("mainstay_lvs_backend_up", 'g', flag(d.Up), labels...)
 	}
 }

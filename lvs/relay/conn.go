@@ -156,7 +156,7 @@ func (c *conn) report() {
 	rec := c.record()
 	c.bound.Unbind() // whoever reads the log finds the books closed
 	if c.r.debug() {
-		c.r.cfg.log.Debug("connection ended", "group", c.r.svc.Name(), "client", rec.Client, "backend", rec.Backend,
+		c.r.cfg.log.Debug("connection ended", "group", rec.Group, "client", rec.Client, "backend", rec.Backend,
 			"reason", rec.Reason, "in", rec.In, "out", rec.Out, "total", rec.Total, "err", rec.Err)
 	}
 	if c.r.cfg.access != nil {
@@ -166,7 +166,7 @@ func (c *conn) report() {
 
 func (c *conn) record() Record {
 	rec := Record{
-		Client: c.addr, Tries: c.tries,
+		Client: c.addr, Group: c.r.svc.Name(), Tries: c.tries,
 		Start: c.r.base.Add(time.Duration(c.start)), Connect: time.Duration(c.connected - c.start), Total: time.Duration(c.r.now() - c.start),
 		In: c.up.bytes, Out: c.down.bytes, Reason: c.reason, Err: c.err,
 	}

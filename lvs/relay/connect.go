@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"syscall"
 
+	"github.com/mainstay-ha/mainstay/internal/scarce"
 	"github.com/mainstay-ha/mainstay/lvs"
 )
 
@@ -40,7 +42,9 @@ func (c *conn) offer() bool {
 			return false
 		}
 		lastErr = err
-		if temporary(err) { // no descriptor or memory here: not the destination's fault, and no other one would do better
+		// No descriptor or memory here is not the destination's fault, and no other one would do better. Ports run out for
+		// one destination at a time.
+		if scarce.Is(err) && !errors.Is(err, syscall.EADDRNOTAVAIL) {
 			c.bound.Unbind()
 			break
 		}
@@ -93,6 +97,7 @@ func (c *conn) dialReach(d *lvs.Dest) (ok bool, err error) {
 	conn, err := dial(ctx, "tcp", d.Addr().String())
 	switch {
 	case c.r.ctx.Err() != nil && err != nil:
+		c.cut(Forced, nil) // force will, but need not have come to it yet
 		return false, nil
 	case err != nil && ctx.Err() != nil:
 		return false, errConnectTimeout

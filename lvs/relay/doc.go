@@ -36,10 +36,10 @@
 //
 // # Cost
 //
-// A connection takes two goroutines, two descriptors, a timer and about 8 KB of resident memory while it is silent, next to the
-// kernel's socket buffers (measured with 4,000 of them). One that is passing bytes has 16 KB for each direction, or, once it fills that in one go, a pipe of
-// up to 256 KB of kernel memory and two descriptors, of which there are at most [WithMaxPipes]: bytes then move by splice(2)
-// and never enter the process. Messages take no allocation.
+// A connection takes two goroutines, two descriptors, a timer and about 8 KB of resident memory while it is silent, next to
+// the kernel's socket buffers (measured with 4,000 of them). One that is passing bytes has 16 KB for each direction, or, once
+// it fills that in one go, a pipe of up to 256 KB of kernel memory and two descriptors, of which there are at most
+// [WithMaxPipes]: bytes then move by splice(2) and never enter the process. Messages take no allocation.
 //
 // That holds on Linux for connections that have SyscallConn, such as those of package net. All others, and those of other
 // systems, are copied through a 16 KB buffer for each direction, which they hold all the time. The relay asks for

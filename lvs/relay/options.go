@@ -12,16 +12,13 @@ import (
 // An Option changes a default of [New] and [NewPlane].
 type Option func(*config)
 
-// A DialFunc connects to a destination, like [net.Dialer.DialContext]. It must return when ctx ends.
-type DialFunc func(ctx context.Context, network, address string) (net.Conn, error)
-
 type config struct {
 	connectTimeout time.Duration
 	connectTries   int
 	idleTimeout    time.Duration
 	maxConns       int
 	maxPipes       int
-	dial           DialFunc // nil: the relay's own
+	dial           func(ctx context.Context, network, addr string) (net.Conn, error) // nil: the relay's own
 	access         func(*Record)
 	log            *slog.Logger
 }
@@ -69,27 +66,28 @@ func WithConnectTries(n int) Option {
 }
 
 // WithIdleTimeout resets a connection on which nothing moved in either direction for d, like nginx's proxy_timeout.
-// Default 10m. 0 means never; TCP keep-alive with the system's intervals is then on, on both sides.
+// Default 10m; 0 or more. 0 means never; TCP keep-alive with the system's intervals is then on, on both sides.
 func WithIdleTimeout(d time.Duration) Option {
 	return func(c *config) { c.idleTimeout = d }
 }
 
 // WithMaxConns bounds the connections relayed at a time. A client beyond that is reset at once and counted as [Limited].
-// Default 0, no limit but the descriptors of the process, of which a connection takes two.
+// 0 or more; default 0, no limit but the descriptors of the process, of which a connection takes two.
 func WithMaxConns(n int) Option {
 	return func(c *config) { c.maxConns = n }
 }
 
 // WithMaxPipes bounds the pipes that carry bulk data with splice(2), each two descriptors. A connection has one only while
-// much of its data is under way, and copies with read and write when all are taken. Default 256; 0 turns splicing off.
+// much of its data is under way, and copies with read and write when all are taken. 0 or more; default 256; 0 turns splicing off.
 // It means something on Linux only.
 func WithMaxPipes(n int) Option {
 	return func(c *config) { c.maxPipes = n }
 }
 
-// WithDialer connects to destinations with dial, for other networks and for tests. Default the relay's own, which costs less
-// than net.Dialer.
-func WithDialer(dial DialFunc) Option {
+// WithDialer connects to destinations with dial, for other networks and for tests. dial is like [net.Dialer.DialContext]: network
+// is "tcp", addr the destination's address, and it must return when ctx ends. Default the relay's own, which costs less than
+// net.Dialer.
+func WithDialer(dial func(ctx context.Context, network, addr string) (net.Conn, error)) Option {
 	return func(c *config) { c.dial = dial }
 }
 
@@ -99,7 +97,8 @@ func WithAccessLog(log func(*Record)) Option {
 	return func(c *config) { c.access = log }
 }
 
-// WithLogger receives listeners and trouble with them at Info and Warn, connections at Debug. Default silent.
+// WithLogger receives listeners and trouble with them at Info and Warn, connections at Debug. Default silent, which is
+// also what nil means.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l != nil {

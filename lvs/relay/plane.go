@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"runtime/pprof"
 	"slices"
 	"sync"
 
@@ -123,6 +124,7 @@ func (p *Plane) lockedRetire(vip netip.AddrPort) {
 	s.stop()
 	<-s.done
 	p.wg.Go(func() {
+		pprof.SetGoroutineLabels(labelled)
 		err := s.Shutdown(p.ctx)
 		p.mu.Lock()
 		defer p.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 
 // A Record tells how one connection went.
 type Record struct {
-	Client  netip.AddrPort
+	Client  netip.AddrPort // who connected
+	Group   string         // the service's name
 	Backend string         // the destination's ID; empty when none was reached
 	Addr    netip.AddrPort // the destination's address
 	Tries   int            // destinations it was offered to
@@ -16,8 +17,8 @@ type Record struct {
 	Total   time.Duration  // from then until the end
 	In      uint64         // bytes from the client that were handed to the destination
 	Out     uint64         // bytes from the destination that were handed to the client
-	Reason  Reason
-	Err     error // what the system said, where there is more to say than the reason
+	Reason  Reason         // how it ended
+	Err     error          // what the system said, where there is more to say than the reason
 }
 
 // A Reason is why a connection ended.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mainstay-ha/mainstay/internal/scarce"
 	"github.com/mainstay-ha/mainstay/lvs"
 )
 
@@ -67,8 +68,8 @@ func (r *Relay) now() int64 { return int64(time.Since(r.base)) }
 
 func (r *Relay) debug() bool { return r.cfg.log.Enabled(r.ctx, slog.LevelDebug) }
 
-// Serve accepts connections from ln and relays them until [Relay.Shutdown] or [Relay.Close], and returns nil then. It
-// closes ln in any case. When ln fails or somebody else closes it, Serve returns the error and the connections go on.
+// Serve accepts connections from ln and relays them until [Relay.Shutdown] or [Relay.Close], and returns nil then, or at
+// once if that came first. It closes ln in any case. When ln fails or somebody else closes it, Serve returns the error and the connections go on.
 //
 // A listener made by [Listen] costs the fewest system calls. One that wraps another is accepted from like any other; a
 // connection that has SyscallConn is read and written through that, past methods of its own.
@@ -77,12 +78,16 @@ func (r *Relay) Serve(ln net.Listener) (err error) {
 	return err
 }
 
+// labelled is what [pprof.SetGoroutineLabels] takes for a goroutine that no Serve started.
+var labelled = pprof.WithLabels(context.Background(), pprof.Labels("mainstay", "relay"))
+
 func (r *Relay) serve(ln net.Listener) error {
-	defer ln.Close()
 	if !r.trackListener(&ln) {
-		return fmt.Errorf("relay: serve %v: %w", ln.Addr(), net.ErrClosed)
+		ln.Close()
+		return nil // Shutdown or Close came first
 	}
 	defer r.untrackListener(&ln)
+	defer ln.Close() // before that, since Shutdown promises that the address is free
 	r.cfg.log.Info("listening", "group", r.svc.Name(), "addr", ln.Addr())
 	var delay time.Duration
 	for {
@@ -101,7 +106,7 @@ func (r *Relay) serve(ln net.Listener) error {
 			return nil
 		case errors.Is(err, syscall.ECONNABORTED):
 			continue
-		case !temporary(err):
+		case !scarce.Is(err):
 			return fmt.Errorf("relay: accept: %w", err)
 		}
 		// Out of descriptors or memory: wait for connections to end, as net/http does.
@@ -114,16 +119,6 @@ func (r *Relay) serve(ln net.Listener) error {
 		case <-r.stopping:
 		}
 	}
-}
-
-// temporary reports whether accept may work again when other descriptors have been closed.
-func temporary(err error) bool {
-	for _, e := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
 }
 
 // admit takes an accepted connection, in the goroutine that accepts.

@@ -16,8 +16,8 @@ type stats struct {
 
 // A Snapshot is a relay at one instant, for JSON. Bytes and connections by destination are in the service's own snapshot.
 type Snapshot struct {
-	Service         string            `json:"service"`          // its name
-	VIP             netip.AddrPort    `json:"vip"`              // its address
+	Group           string            `json:"group"`            // the service's name
+	VIP             netip.AddrPort    `json:"vip"`              // the service's address
 	Listeners       int               `json:"listeners"`        // calls of Serve under way
 	Open            int               `json:"open"`             // connections open now
 	Accepted        uint64            `json:"accepted"`         // connections taken from listeners
@@ -32,7 +32,7 @@ type Snapshot struct {
 // Snapshot returns what the relay does and did.
 func (r *Relay) Snapshot() Snapshot {
 	s := Snapshot{
-		Service: r.svc.Name(), VIP: r.svc.VIP(), Accepted: r.stats.accepted.Load(), Ended: make(map[string]uint64, reasons),
+		Group: r.svc.Name(), VIP: r.svc.VIP(), Accepted: r.stats.accepted.Load(), Ended: make(map[string]uint64, reasons),
 		ConnectFailures: r.stats.failures.Load(), Retries: r.stats.retries.Load(), SplicedBytes: r.stats.spliced.Load(),
 	}
 	for why := range reasons {
@@ -45,16 +45,18 @@ func (r *Relay) Snapshot() Snapshot {
 	return s
 }
 
-// Collect emits the relay's metrics, kind 'c' for a counter and 'g' for a gauge, labelled with the service as group.
+// Collect emits the relay's metrics, kind 'c' for a counter and 'g' for a gauge, all with the label group, the
+// service's name: mainstay_relay_connections_open, _connections_accepted_total, _connections_ended_total (also with the
+// label reason, a [Reason]), _connect_failures_total, _retries_total, _spliced_bytes_total and _pipes_open.
 func (r *Relay) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := r.Snapshot()
-	emit("mainstay_relay_connections_open", 'g', float64(s.Open), "group", s.Service)
-	emit("mainstay_relay_connections_accepted_total", 'c', float64(s.Accepted), "group", s.Service)
+	emit("mainstay_relay_connections_open", 'g', float64(s.Open), "group", s.Group)
+	emit("mainstay_relay_connections_accepted_total", 'c', float64(s.Accepted), "group", s.Group)
 	for why := range reasons {
-		emit("mainstay_relay_connections_ended_total", 'c', float64(s.Ended[why.String()]), "group", s.Service, "reason", why.String())
+		emit("mainstay_relay_connections_ended_total", 'c', float64(s.Ended[why.String()]), "group", s.Group, "reason", why.String())
 	}
-	emit("mainstay_relay_connect_failures_total", 'c', float64(s.ConnectFailures), "group", s.Service)
-	emit("mainstay_relay_retries_total", 'c', float64(s.Retries), "group", s.Service)
-	emit("mainstay_relay_spliced_bytes_total", 'c', float64(s.SplicedBytes), "group", s.Service)
-	emit("mainstay_relay_pipes_open", 'g', float64(s.PipesOpen), "group", s.Service)
+	emit("mainstay_relay_connect_failures_total", 'c', float64(s.ConnectFailures), "group", s.Group)
+	emit("mainstay_relay_retries_total", 'c', float64(s.Retries), "group", s.Group)
+	emit("mainstay_relay_spliced_bytes_total", 'c', float64(s.SplicedBytes), "group", s.Group)
+	emit("mainstay_relay_pipes_open", 'g', float64(s.PipesOpen), "group", s.Group)
 }

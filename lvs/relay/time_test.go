@@ -337,7 +337,7 @@ func TestCollect(t *testing.T) {
 			}
 		}
 		s := b.relay.Snapshot()
-		if s.Service != b.svc.Name() || s.VIP.String() != b.addr || s.Listeners != 1 || s.Open != 1 || len(s.Ended) != 8 {
+		if s.Group != b.svc.Name() || s.VIP.String() != b.addr || s.Listeners != 1 || s.Open != 1 || len(s.Ended) != 8 {
 			w.t.Errorf("snapshot %+v", s)
 		}
 	})
