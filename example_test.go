@@ -34,7 +34,7 @@ func Example() {
 	}))
 	check(err)
 	for _, b := range pool.Snapshot().Backends {
-		_, err := checks.Add(healthcheck.Target{Group: "shop", ID: b.ID, Addr: b.Address}, healthcheck.HTTP(), healthcheck.Policy{})
+		_, err := checks.Add(healthcheck.Target{Group: "shop", ID: b.ID, Addr: b.Addr}, healthcheck.HTTP(), healthcheck.Policy{})
 		check(err)
 	}
 

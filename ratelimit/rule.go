@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -24,7 +25,7 @@ type ruleConfig struct {
 	noDelay      bool
 }
 
-// MaxBurst is the largest burst of a rule.
+// MaxBurst is the largest [Burst] of a rule, in requests.
 const MaxBurst = 4_000_000
 
 // Burst sets how many requests may exceed the rate before further ones are rejected: default 0, at most [MaxBurst].
@@ -32,7 +33,7 @@ const MaxBurst = 4_000_000
 func Burst(n int) RuleOption { return func(c *ruleConfig) { c.burst = n } }
 
 // Delay sets how many excessive requests pass at once before further ones, up to the burst, are delayed to keep the
-// rate: default 0, every excessive request is delayed. nginx: delay=n. It has no effect without [Burst].
+// rate: default 0, every excessive request is delayed; 0 or more. nginx: delay=n. It has no effect without [Burst].
 func Delay(n int) RuleOption { return func(c *ruleConfig) { c.delay, c.noDelay = n, false } }
 
 // NoDelay lets every excessive request within the burst pass at once. nginx: nodelay. Of Delay and NoDelay the later
@@ -45,7 +46,7 @@ func NoDelay() RuleOption { return func(c *ruleConfig) { c.noDelay = true } }
 // Mistakes in the options are reported by [NewChain].
 func On[R any, K Key](z *Zone[K], key func(R) (K, bool), opts ...RuleOption) Rule[R] {
 	if z == nil || key == nil {
-		return Rule[R]{err: fmt.Errorf("a zone and a key function are required")}
+		return Rule[R]{err: errors.New("a zone and a key function are required")}
 	}
 	var c ruleConfig
 	for _, o := range opts {

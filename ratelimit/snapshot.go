@@ -2,7 +2,7 @@ package ratelimit
 
 // ZoneSnapshot is the state of a [Zone].
 type ZoneSnapshot struct {
-	Name      string  `json:"name"`      // WithName
+	Name      string  `json:"zone"`      // its name: WithName
 	Rate      float64 `json:"rate"`      // requests per second
 	Capacity  int     `json:"capacity"`  // keys at a load of a half
 	Bytes     int     `json:"bytes"`     // memory of the table
@@ -38,6 +38,8 @@ func (z *leaky) snapshot() ZoneSnapshot {
 }
 
 // Collect gives the zone's metrics: name, 'c' for a counter or 'g' for a gauge, value, and labels as keys and values.
+// All carry the label zone: mainstay_ratelimit_limited_total (also outcome: delayed, rejected), _keys, _capacity_keys,
+// _keys_added_total, _keys_reclaimed_total and _keys_displaced_total.
 func (z *Zone[K]) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := z.Snapshot()
 	emit("mainstay_ratelimit_limited_total", 'c', float64(s.Delayed), "zone", s.Name, "outcome", "delayed")
@@ -51,7 +53,7 @@ func (z *Zone[K]) Collect(emit func(name string, kind byte, value float64, label
 
 // ConnZoneSnapshot is the state of a [ConnZone].
 type ConnZoneSnapshot struct {
-	Name     string `json:"name"`     // WithName
+	Name     string `json:"zone"`     // its name: WithName
 	Limit    int    `json:"limit"`    // slots that a key can hold
 	Capacity int    `json:"capacity"` // keys at a load of a half
 	Bytes    int    `json:"bytes"`    // memory of the table and of the slots
@@ -86,6 +88,8 @@ func (z *conns) snapshot() ConnZoneSnapshot {
 }
 
 // Collect gives the zone's metrics: name, 'c' for a counter or 'g' for a gauge, value, and labels as keys and values.
+// All carry the label zone: mainstay_ratelimit_conns, _conns_acquired_total, _conns_refused_total (also cause:
+// limit, full), _conn_keys and _conn_capacity_keys.
 func (z *ConnZone[K]) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := z.Snapshot()
 	emit("mainstay_ratelimit_conns", 'g', float64(s.Held), "zone", s.Name)

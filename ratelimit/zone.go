@@ -61,7 +61,7 @@ const (
 	keyBytes        = 2 * slotBytes // at a load of a half
 )
 
-// WithName sets the name of the zone in snapshots, metrics and decisions: default "default".
+// WithName sets the name of the zone in snapshots, metrics and decisions, not empty: default "default".
 func WithName(name string) ZoneOption { return func(c *zoneConfig) { c.name = name } }
 
 // WithCapacity sets how many keys the zone is made for: default 65,536, from 32 to 268,435,456. It takes 32 bytes for

@@ -85,8 +85,8 @@ func TestSnapshotKeys(t *testing.T) {
 		got  any
 		want string
 	}{
-		{z.Snapshot(), `{"name":"login","rate":0.5,"capacity":64,"bytes":2048,"keys":1,"added":1,"reclaimed":0,"displaced":0,"delayed":1,"rejected":1}`},
-		{conns.Snapshot(), `{"name":"open","limit":1,"capacity":64,"bytes":4096,"keys":1,"held":1,"acquired":1,"refused":1,"full":0}`},
+		{z.Snapshot(), `{"zone":"login","rate":0.5,"capacity":64,"bytes":2048,"keys":1,"added":1,"reclaimed":0,"displaced":0,"delayed":1,"rejected":1}`},
+		{conns.Snapshot(), `{"zone":"open","limit":1,"capacity":64,"bytes":4096,"keys":1,"held":1,"acquired":1,"refused":1,"full":0}`},
 	} {
 		if got, err := json.Marshal(test.got); err != nil || string(got) != test.want {
 			t.Errorf("snapshot %s, %v\nwant     %s", got, err, test.want)

@@ -3,6 +3,13 @@ package upstream
 // Collect gives every figure of the pool to emit, a counter ('c') or a gauge
 // ('g') at a time, with labels as key, value pairs. Names follow nginx's words
 // for upstream servers.
+//
+// Of the pool, with the label group: mainstay_upstream_no_peer_total,
+// _busy_total, and _leaving, the requests in flight on removed backends. Of each
+// backend, with the labels group and backend: mainstay_upstream_up (1 while it
+// takes requests), _active, _weight, _effective_weight, _fails, _requests_total,
+// _failures_total, _free_total, _pass_total and _unavailable_total; see
+// [BackendSnapshot] for what they count.
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
 	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)

@@ -52,9 +52,6 @@
 // the id, and a lease outlives the removal of its backend.
 // [Pool.Snapshot] says why a peer is out, [Pool.Collect] feeds metrics.
 //
-// Not built: balancers that hash, measure latency or keep sessions, slow start,
-// waiting in a queue, re-resolving host names (the dialer resolves them).
-//
 // # Cost
 //
 // A pick with its Done takes one short mutex per pool and allocates nothing:
@@ -64,4 +61,9 @@
 // The package starts no goroutines, needs no privilege and runs on every
 // platform. Everything is safe for concurrent use, except a [Request] and its
 // leases, which belong to one goroutine at a time.
+//
+// # Not built yet
+//
+// Balancers that hash, measure latency or keep sessions, slow start, waiting in a
+// queue, re-resolving host names (the dialer resolves them).
 package upstream

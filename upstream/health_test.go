@@ -69,8 +69,8 @@ func TestWhyDown(t *testing.T) {
 	if h := s.Health[0]; h.Up || h.Cause != "status 500" || !h.Since.Equal(first.Health[0].Since) {
 		t.Errorf("http = %+v, want down since %v for status 500", h, first.Health[0].Since)
 	}
-	if !s.Health[1].Up || s.Changed.IsZero() {
-		t.Errorf("tcp = %+v, changed %v", s.Health[1], s.Changed)
+	if !s.Health[1].Up || s.Since.IsZero() {
+		t.Errorf("tcp = %+v, since %v", s.Health[1], s.Since)
 	}
 }
 
@@ -82,7 +82,7 @@ func TestSnapshotJSON(t *testing.T) {
 	must(t, err)
 	for _, want := range []string{
 		`"group":"web"`, `"balancer":"least_conn"`, `"generation":1`, `"no_peer":0`, `"busy":0`, `"leaving":0`,
-		`"id":"a","address":"192.0.2.1:80","backup":false,"weight":1,"effective_weight":0,"max_conns":3,"max_fails":1,"fail_timeout":10000000000`,
+		`"backend":"a","addr":"192.0.2.1:80","backup":false,"weight":1,"effective_weight":0,"max_conns":3,"max_fails":1,"fail_timeout":10000000000`,
 		`"state":"unavailable"`, `"retry":`, `"failures":1`, `"unavailable":1`, `"last_failure":`,
 		`"state":"unhealthy"`, `"health":[{"source":"http","up":false,"cause":"status 500","since":`,
 	} {
@@ -172,9 +172,9 @@ func TestLog(t *testing.T) {
 		{"up", func() { must(t, p.SetHealth("a", "http", true, nil)) },
 			`level=INFO msg="health changed" group=web backend=a source=http up=true healthy=true`},
 		{"somebody again", func() { pick(p, t0+4*window) }, `level=INFO msg="peers are eligible again" group=web backend=a`},
-		{"add", func() { must(t, p.Add("192.0.2.9:80", ID("c"))) }, `level=INFO msg="backend added" group=web backend=c address=192.0.2.9:80`},
+		{"add", func() { must(t, p.Add("192.0.2.9:80", ID("c"))) }, `level=INFO msg="backend added" group=web backend=c addr=192.0.2.9:80`},
 		{"weight", func() { must(t, p.SetWeight("c", 4)) },
-			`level=INFO msg="backend updated" group=web backend=c address=192.0.2.9:80 weight=4 backup=false down=false`},
+			`level=INFO msg="backend updated" group=web backend=c addr=192.0.2.9:80 weight=4 backup=false down=false`},
 		{"remove", func() { must(t, p.Remove("c")) }, `level=INFO msg="backend removed" group=web backend=c`},
 	}
 	for _, tt := range steps {

@@ -68,7 +68,7 @@ func must(t testing.TB, err error) {
 }
 
 // status is the snapshot of one backend.
-func status(t testing.TB, p *Pool, id string) Status {
+func status(t testing.TB, p *Pool, id string) BackendSnapshot {
 	t.Helper()
 	for _, s := range p.Snapshot().Backends {
 		if s.ID == id {
@@ -76,5 +76,5 @@ func status(t testing.TB, p *Pool, id string) Status {
 		}
 	}
 	t.Fatalf("no backend %q in the snapshot", id)
-	return Status{}
+	return BackendSnapshot{}
 }

@@ -13,7 +13,7 @@ func (p *Pool) Add(addr string, opts ...ServerOption) error {
 	s := newSpec(addr, opts)
 	err := p.add(&s)
 	if err == nil {
-		p.log.Info("backend added", slog.String("backend", s.id), slog.String("address", s.address))
+		p.log.Info("backend added", slog.String("backend", s.id), slog.String("addr", s.address))
 	}
 	return err
 }
@@ -65,7 +65,7 @@ func (p *Pool) remove(id string) error {
 func (p *Pool) Update(id string, opts ...ServerOption) error {
 	s, err := p.update(id, opts)
 	if err == nil {
-		p.log.Info("backend updated", slog.String("backend", id), slog.String("address", s.address),
+		p.log.Info("backend updated", slog.String("backend", id), slog.String("addr", s.address),
 			slog.Int("weight", s.weight), slog.Bool("backup", s.backup), slog.Bool("down", s.down))
 	}
 	return err

@@ -185,8 +185,8 @@ func TestUpdateKeeps(t *testing.T) {
 		t.Error("the backend at the old address is not gone")
 	}
 	s = status(t, p, "a")
-	if s.Address != "192.0.2.2:81" || s.Weight != 1 || s.MaxConns != 7 {
-		t.Errorf("address %s, weight %d, max_conns %d; want 192.0.2.2:81, 1, 7", s.Address, s.Weight, s.MaxConns)
+	if s.Addr != "192.0.2.2:81" || s.Weight != 1 || s.MaxConns != 7 {
+		t.Errorf("address %s, weight %d, max_conns %d; want 192.0.2.2:81, 1, 7", s.Addr, s.Weight, s.MaxConns)
 	}
 	if s.Active != 0 || s.Fails != 0 || s.Requests != 0 || s.State != StateUp || s.Effective != 1 {
 		t.Errorf("the moved a begins with %+v", s)

@@ -22,7 +22,7 @@ type config struct {
 }
 
 // WithName sets the group: the name of the pool in logs, metrics and
-// snapshots. Default "default".
+// snapshots; not empty, without spaces. Default "default".
 func WithName(group string) Option { return func(c *config) { c.name = group } }
 
 // WithServer adds a backend. The address is "host:port" with a port from 1 to
@@ -37,11 +37,13 @@ func WithServer(addr string, opts ...ServerOption) Option {
 // Default [RoundRobin].
 func WithBalancer(b Balancer) Option { return func(c *config) { c.balancer = b } }
 
-// WithLogger sets where transitions are logged, at Info, with the attributes
-// group and backend. Default: nowhere, which is also what nil means.
+// WithLogger sets where transitions are logged, with the attributes group and
+// backend: at Info, and at Warn when the last eligible peer is gone. Default:
+// nowhere, which is also what nil means.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.log = l } }
 
-// ID names the backend inside its group. Default the address as given.
+// ID names the backend inside its group; not empty, without spaces. Default the
+// address as given.
 func ID(id string) ServerOption { return func(s *spec) { s.id, s.named = id, true } }
 
 // Address moves a backend to another address; only in [Pool.Update]. The backend
@@ -53,16 +55,16 @@ func Address(addr string) ServerOption { return func(s *spec) { s.address, s.mov
 func Weight(w int) ServerOption { return func(s *spec) { s.weight = w } }
 
 // MaxFails sets how many failures within [FailTimeout] disable the backend
-// temporarily (nginx: max_fails). Default 1; 0 never disables it.
+// temporarily (nginx: max_fails); 0 or more. Default 1; 0 never disables it.
 func MaxFails(n int) ServerOption { return func(s *spec) { s.maxFails = n } }
 
 // FailTimeout sets both the window in which [MaxFails] failures must fall and
-// how long the backend then stays out (nginx: fail_timeout). Afterwards one
-// request per window probes it. Default 10s.
+// how long the backend then stays out (nginx: fail_timeout); 0 or more.
+// Afterwards one request per window probes it. Default 10s.
 func FailTimeout(d time.Duration) ServerOption { return func(s *spec) { s.failTimeout = d } }
 
 // MaxConns limits the requests in flight from this pool to the backend (nginx:
-// max_conns). It is never exceeded. Default 0, no limit.
+// max_conns); 0 or more. It is never exceeded. Default 0, no limit.
 func MaxConns(n int) ServerOption { return func(s *spec) { s.maxConns = n } }
 
 // Backup makes the backend stand by until no primary is eligible.

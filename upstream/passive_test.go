@@ -269,7 +269,7 @@ func TestAllFailed(t *testing.T) {
 		t.Errorf("after the window = %s, want a primary", id)
 	}
 	s := status(t, p, "c")
-	if s.LastError != "refused" || s.LastFailure.IsZero() || s.Changed.IsZero() {
-		t.Errorf("c: last error %q at %v, changed %v", s.LastError, s.LastFailure, s.Changed)
+	if s.LastError != "refused" || s.LastFailure.IsZero() || s.Since.IsZero() {
+		t.Errorf("c: last error %q at %v, since %v", s.LastError, s.LastFailure, s.Since)
 	}
 }

@@ -9,32 +9,32 @@ import (
 // Snapshot is the state of a pool at one moment, for people and for JSON.
 // Each backend is consistent in itself; traffic goes on between two of them.
 type Snapshot struct {
-	Group      string   `json:"group"`
-	Balancer   string   `json:"balancer"`   // nginx's name of the rule
-	Generation uint64   `json:"generation"` // grows by one with each change of the configuration
-	NoPeer     uint64   `json:"no_peer"`    // picks that ended with ErrNoPeer
-	Busy       uint64   `json:"busy"`       // picks that ended with ErrBusy
-	Leaving    int64    `json:"leaving"`    // requests in flight on removed backends
-	Backends   []Status `json:"backends"`   // in configured order
+	Group      string            `json:"group"`      // the pool's name
+	Balancer   string            `json:"balancer"`   // nginx's name of the rule
+	Generation uint64            `json:"generation"` // grows by one with each change of the configuration
+	NoPeer     uint64            `json:"no_peer"`    // picks that ended with ErrNoPeer
+	Busy       uint64            `json:"busy"`       // picks that ended with ErrBusy
+	Leaving    int64             `json:"leaving"`    // requests in flight on removed backends
+	Backends   []BackendSnapshot `json:"backends"`   // in configured order
 }
 
-// Status is the state of one backend. Times that never came are absent.
-type Status struct {
-	ID          string        `json:"id"`
-	Address     string        `json:"address"` // as configured
-	Backup      bool          `json:"backup"`
-	Weight      int           `json:"weight"`
+// BackendSnapshot is the state of one backend. Times that never came are absent.
+type BackendSnapshot struct {
+	ID          string        `json:"backend"`          // unique in the group
+	Addr        string        `json:"addr"`             // as configured
+	Backup      bool          `json:"backup"`           // stands by until no primary is eligible
+	Weight      int           `json:"weight"`           // as configured
 	Effective   int           `json:"effective_weight"` // the weight less the penalty of recent failures
 	MaxConns    int           `json:"max_conns"`        // 0 for none
 	MaxFails    int           `json:"max_fails"`        // 0 for never
 	FailTimeout time.Duration `json:"fail_timeout"`     // nanoseconds
 
-	State   State         `json:"state"`
-	Changed time.Time     `json:"changed,omitzero"` // the last change of state
-	Active  int64         `json:"active"`           // requests in flight
-	Fails   int64         `json:"fails"`            // failures in the present window
-	Retry   time.Duration `json:"retry,omitzero"`   // unavailable: until the next probe, nanoseconds
-	Health  []Verdict     `json:"health,omitempty"` // what the health sources say, by name
+	State  State            `json:"state"`            // takes requests, or why not
+	Since  time.Time        `json:"since,omitzero"`   // when the state last changed
+	Active int64            `json:"active"`           // requests in flight
+	Fails  int64            `json:"fails"`            // failures in the present window
+	Retry  time.Duration    `json:"retry,omitzero"`   // unavailable: until the next probe, nanoseconds
+	Health []HealthSnapshot `json:"health,omitempty"` // what the health sources say, by name
 
 	Requests    uint64    `json:"requests"`              // attempts begun
 	Failures    uint64    `json:"failures"`              // attempts ended with Failure
@@ -46,12 +46,12 @@ type Status struct {
 	LastError   string    `json:"last_error,omitempty"`  // Request.Cause of that attempt
 }
 
-// Verdict is what one health source says of a backend.
-type Verdict struct {
+// HealthSnapshot is what one health source says of a backend.
+type HealthSnapshot struct {
 	Source string    `json:"source"`
 	Up     bool      `json:"up"`
-	Cause  string    `json:"cause,omitempty"`
-	Since  time.Time `json:"since"` // when the source changed its mind last
+	Cause  string    `json:"cause,omitempty"` // as SetHealth was told
+	Since  time.Time `json:"since"`           // when the source changed its mind last
 }
 
 // State says whether a backend takes requests, and if not, the first reason.
@@ -63,7 +63,7 @@ const (
 	StateUnhealthy   State = "unhealthy"   // a health source says down
 	StateDraining    State = "draining"    // told to drain
 	StateUnavailable State = "unavailable" // max_fails reached: out, or waiting for its probe
-	StateUp          State = "up"
+	StateUp          State = "up"          // none of them: it takes requests
 )
 
 // Snapshot returns the state of the pool.
@@ -76,7 +76,7 @@ func (p *Pool) Snapshot() Snapshot {
 		Group:      p.name,
 		Balancer:   p.bal.String(),
 		Generation: v.generation,
-		Backends:   make([]Status, 0, len(v.all)),
+		Backends:   make([]BackendSnapshot, 0, len(v.all)),
 	}
 	p.mu.Lock()
 	for _, b := range p.leaving {
@@ -92,10 +92,10 @@ func (p *Pool) Snapshot() Snapshot {
 }
 
 // status reads one backend. The caller holds p.config.
-func (p *Pool) status(b *Backend, now int64) Status {
-	s := Status{
+func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
+	s := BackendSnapshot{
 		ID:          b.id,
-		Address:     b.spec.address,
+		Addr:        b.spec.address,
 		Backup:      b.spec.backup,
 		Weight:      b.spec.weight,
 		MaxConns:    b.spec.maxConns,
@@ -103,13 +103,13 @@ func (p *Pool) status(b *Backend, now int64) Status {
 		FailTimeout: b.spec.failTimeout,
 	}
 	for source, h := range b.health {
-		v := Verdict{Source: source, Up: h.up, Since: h.since}
+		v := HealthSnapshot{Source: source, Up: h.up, Since: h.since}
 		if h.cause != nil {
 			v.Cause = h.cause.Error()
 		}
 		s.Health = append(s.Health, v)
 	}
-	slices.SortFunc(s.Health, func(x, y Verdict) int { return cmp.Compare(x.Source, y.Source) })
+	slices.SortFunc(s.Health, func(x, y HealthSnapshot) int { return cmp.Compare(x.Source, y.Source) })
 
 	p.mu.Lock()
 	gate := b.gate.Load()
@@ -126,7 +126,7 @@ func (p *Pool) status(b *Backend, now int64) Status {
 	if s.State == StateUnavailable {
 		s.Retry = max(0, time.Duration(left))
 	}
-	s.Changed, s.Selected, s.LastFailure = p.at(changed), p.at(selected), p.at(failed)
+	s.Since, s.Selected, s.LastFailure = p.at(changed), p.at(selected), p.at(failed)
 	if err != nil {
 		s.LastError = err.Error()
 	}
