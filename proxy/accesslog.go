@@ -29,7 +29,7 @@ type Record struct {
 	// Attempts are all peers asked, in order. The slice is reused after the call.
 	Attempts []Attempt
 	// Reason says in a word why the answer is our own, or was cut: "no_peer", "busy", "connect", "timeout", "reset",
-	// "invalid_answer", "local", "gate", "limit", "bad_request", "no_route", "body", "body_timeout",
+	// "invalid_answer", "local", "gate", "limit", "bad_request", "header_timeout", "no_route", "body", "body_timeout",
 	// "client_abort", "cut", "panic". "" for an answer that was relayed whole.
 	Reason string
 }

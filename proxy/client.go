@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -20,7 +19,7 @@ type client struct {
 	wire   wire
 	ex     *exchange // while a request is served
 	remote netip.AddrPort
-	ident  []byte        // what peers are told about the connection
+	ident  []byte        // see identity; nil while idle for long
 	state  atomic.Uint32 // idle, busy or closed
 	served int           // requests begun
 	fate   fate          // after the last answer
@@ -39,7 +38,7 @@ const (
 
 // parkAfter is how long the goroutine that has served waits for the next request itself. Then a fresh one takes over
 // the wait, whose stack is as small as it was born.
-const parkAfter = 250 * time.Millisecond
+const parkAfter = 100 * time.Millisecond
 
 // lingerTime is how long input is thrown away after the last answer on a connection, so that the client can read it:
 // closing a socket with unread input would destroy it on the way.
@@ -56,19 +55,25 @@ func newClient(s *Server, conn net.Conn, now int64) *client {
 	} else if a := conn.RemoteAddr(); a != nil {
 		c.remote, _ = netip.ParseAddrPort(a.String()) // streams in memory; unix sockets have none
 	}
-	proto := "http"
-	if _, ok := conn.(tlsConn); ok {
-		proto = "https"
-	}
-	var text [192]byte
-	c.ident = bytes.Clone(identify(text[:0], c.remote.Addr(), proto))
 	return c
+}
+
+// identity is what peers are told about the connection.
+func (c *client) identity() []byte {
+	if c.ident == nil {
+		proto := "http"
+		if _, ok := c.wire.conn().(tlsConn); ok {
+			proto = "https"
+		}
+		c.ident = identify(make([]byte, 0, 96), c.remote.Addr(), proto)
+	}
+	return c.ident
 }
 
 // lend takes an exchange for what is about to be read.
 func (c *client) lend() []byte {
 	ex := c.srv.proxy.acquire()
-	ex.down, ex.remote, ex.ident = &ex.line, c.remote, c.ident
+	ex.down, ex.remote = &ex.line, c.remote
 	ex.line.c = c
 	c.ex = ex
 	return ex.in
@@ -104,7 +109,7 @@ func (c *client) run() {
 			c.end()
 			return
 		case c.grown:
-			c.grown = false
+			c.grown, c.ident = false, nil
 			go c.run() // ends with the connection, which the server waits for
 			return
 		}
@@ -214,6 +219,7 @@ func (c *client) answer(n int) fate {
 	ex := c.ex
 	d := &ex.line
 	ex.start = ex.now()
+	ex.ident = c.identity()
 	c.served++
 	d.begin(n)
 	ex.run()
@@ -224,86 +230,6 @@ func (c *client) answer(n int) fate {
 		return keep
 	}
 	return part
-}
-
-// headError is what is wrong with the way a head came.
-type headError struct {
-	status int
-	reason string
-}
-
-func (e *headError) Error() string { return "proxy: request head: " + e.reason }
-
-var errHeadSlow = &headError{408, "header_timeout"}
-
-// head reads the rest of a head that has begun.
-func (c *client) head() (int, error) {
-	ex := c.ex
-	d := &ex.line
-	clk := c.srv.proxy.clk
-	for began, now := clk.now(), clk.now(); ; now = clk.now() {
-		left := ex.pol.headerTimeout - time.Duration(now-began)
-		if left <= 0 {
-			return 0, errHeadSlow
-		}
-		if d.end == len(ex.in) {
-			ex.in = append(ex.in, make([]byte, len(ex.in))...)
-		}
-		c.wire.limitRead(now, left)
-		n, err := c.wire.read(ex.in[d.end:])
-		if err != nil {
-			if timedOut(err) {
-				continue
-			}
-			return 0, errGone
-		}
-		d.end += n
-		if n, err = ex.req.Parse(ex.in[:d.end], &ex.pol.limits); err != http1.ErrIncomplete {
-			return n, err
-		}
-	}
-}
-
-// reject answers a head that was not understood. What follows it is not looked at.
-func (c *client) reject(status int, reason string, err error) fate {
-	ex := c.ex
-	ex.start = ex.now()
-	c.served++
-	ex.proxy.stats.add(ex, statBadRequests)
-	ex.pol.log.Debug("request refused", slog.Any("err", err))
-	ex.req.Framing, ex.req.KeepAlive = http1.None, false
-	ex.line.begin(ex.line.end)
-	ex.refuse(status, reason, 0)
-	ex.end()
-	return part
-}
-
-// skip passes over what is left of the request's body, and reports whether all of it was there.
-func (d *engineDoor) skip() bool {
-	for !d.dec.Done() {
-		_, n, err := d.dec.Next(d.ex.in[d.pos:d.end])
-		d.pos += n
-		if err != nil {
-			return false
-		}
-	}
-	return true
-}
-
-// part closes the connection after the last answer, and sees to it that the client can read that.
-func (c *client) part() {
-	d := &c.ex.line
-	if d.dec.Done() && d.pos == d.end && c.ex.reason == "" && c.wire.peek() == quiet {
-		return // nothing that the close would trip over
-	}
-	c.wire.closeWrite()
-	clk := c.srv.proxy.clk
-	for began, now := clk.now(), clk.now(); now-began < int64(lingerTime); now = clk.now() {
-		c.wire.limitRead(now, lingerTime-time.Duration(now-began))
-		if _, err := c.wire.read(c.ex.up); err != nil && !timedOut(err) {
-			return
-		}
-	}
 }
 
 // end closes the connection and takes it off the server's list.

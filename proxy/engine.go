@@ -236,6 +236,8 @@ func (d *engineDoor) pause(wait time.Duration) bool {
 	return true
 }
 
+func (d *engineDoor) sink() wire { return d.c.wire }
+
 func (d *engineDoor) old() bool { return d.ex.req.Minor == 0 }
 
 func (d *engineDoor) proto() string {

@@ -73,23 +73,30 @@ func (d *engineDoor) receive() error {
 		}
 		d.pos, d.end = d.bodyAt, d.bodyAt
 	}
+	n, err := d.patiently(func() (int, error) { return w.read(ex.in[d.end:]) })
+	d.end += n
+	return err
+}
+
+// patiently reads from the client, within the body's limit.
+func (d *engineDoor) patiently(read func() (int, error)) (int, error) {
+	ex, w := d.ex, d.c.wire
 	clk, patience := ex.proxy.clk, ex.pol.bodyTimeout
 	for began, now := clk.now(), clk.now(); ; now = clk.now() {
 		left := patience - time.Duration(now-began)
 		if left <= 0 {
-			return errBodySlow
+			return 0, errBodySlow
 		}
 		w.limitRead(now, left)
 		if p := ex.pump; p != nil && p.stop.Load() { // looked at after the limit, which would have lifted an interrupt
-			return errGone
+			return 0, errGone
 		}
-		n, err := w.read(ex.in[d.end:])
-		d.end += n
+		n, err := read()
 		switch {
-		case err == nil:
-			return nil
+		case err == nil, err == errNoSplice:
+			return n, err
 		case !timedOut(err):
-			return errGone
+			return 0, errGone
 		}
 	}
 }

@@ -95,6 +95,8 @@ type downstream interface {
 	prompt() bool
 	// halt ends a more in another goroutine, which was told to stop, and waits for that goroutine.
 	halt(done <-chan struct{})
+	// sink is the connection that answers go to unchanged, nil if there is none.
+	sink() wire
 	// gone looks whether the client has left, without waiting.
 	gone() bool
 	// pause waits, and reports false if the client left meanwhile.

@@ -256,7 +256,7 @@ func (ex *exchange) askTrouble(err error, sent bool, c *peerConn) trouble {
 		t.cause, t.sent = stale, false
 	case errors.As(err, &body):
 		t.cause = badBody
-	case timedOut(err), err == errWriteTimeout:
+	case err == errLate, err == errWriteTimeout:
 		t.cause = late
 	case c.requests > 1 && ex.upW == 0:
 		t.cause = stale // closed while the request was on its way

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -87,7 +88,7 @@ func TestHandlersLikeNetHTTP(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				theirs := &http.Server{Handler: h}
+				theirs := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
 				done := make(chan struct{})
 				go func() { defer close(done); _ = theirs.Serve(ln) }()
 				defer func() { theirs.Close(); <-done }()

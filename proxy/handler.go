@@ -165,6 +165,8 @@ func (d *handlerDoor) pause(wait time.Duration) bool {
 	}
 }
 
+func (d *handlerDoor) sink() wire { return nil }
+
 func (d *handlerDoor) http() *http.Request { return d.r }
 
 func (d *handlerDoor) proto() string { return d.r.Proto }

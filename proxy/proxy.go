@@ -15,6 +15,7 @@ type Proxy struct {
 	pol   atomic.Pointer[policy]
 	store *store
 	stats stats
+	pipes pipes
 	dates http1.DateCache
 
 	mu  sync.Mutex // guards cfg and one Update at a time
@@ -54,5 +55,6 @@ func (p *Proxy) Update(opts ...Option) error {
 // requests under way nor servers.
 func (p *Proxy) Close() error {
 	p.store.close()
+	p.pipes.close()
 	return nil
 }

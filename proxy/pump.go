@@ -40,7 +40,17 @@ func (p *pump) run() {
 	defer close(p.done)
 	ex := p.ex
 	var frame []byte
-	for {
+	for !p.whole {
+		if ex.req.Framing == http1.Length && ex.req.Length-ex.received >= spliceMin {
+			if client, peer := p.splice(); client != nil || peer != nil {
+				if client != nil && !p.stop.Load() {
+					p.fail(client)
+				} else {
+					p.unsent(peer)
+				}
+				return
+			}
+		}
 		data, err := ex.down.more()
 		last := err == io.EOF || ex.req.Framing == http1.Length && ex.received >= ex.req.Length
 		switch {
@@ -54,7 +64,7 @@ func (p *pump) run() {
 			return
 		}
 		if last {
-			p.drained.Store(true) // first: the answer may come before the write returns
+			p.drained.Store(true) // before the peer can answer
 		}
 		if ex.req.Framing == http1.Chunked {
 			if frame = frame[:0]; last {
@@ -65,19 +75,21 @@ func (p *pump) run() {
 			data = frame
 		}
 		if err := p.c.write(data); err != nil {
-			if err == errWriteTimeout && !p.stop.Load() {
-				p.fail(err)
-			}
+			p.unsent(err)
 			if last || ex.down.prompt() {
-				return // the answer may have come all the same
+				return
 			}
 			p.stop.Store(true) // go on reading: see above
 			continue
 		}
-		if last {
-			p.whole = true
-			return
-		}
+		p.whole = last
+	}
+}
+
+// unsent notes that the peer does not take any more. It may have answered all the same, unless it was just slow.
+func (p *pump) unsent(err error) {
+	if err == errWriteTimeout && !p.stop.Load() {
+		p.fail(err)
 	}
 }
 

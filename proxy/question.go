@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"time"
@@ -140,25 +141,36 @@ const (
 // read began at about began.
 func (ex *exchange) await(c *peerConn, n int, err error, began int64) (int, error) {
 	for err != nil && timedOut(err) {
-		now := ex.now()
-		if p := ex.pump; p != nil {
-			if p.failed.Load() {
-				return 0, p.err
-			}
-			if !p.over() {
-				began = now // the peer's time to answer starts when it has the request
-			}
+		if err = ex.longer(c, &began); err == nil {
+			n, err = c.read(ex.up[ex.upW:])
 		}
-		if (ex.pump == nil || ex.pump.over()) && ex.down.gone() {
-			return 0, errGone
-		}
-		waited := now - began
-		if waited >= int64(ex.pol.readTimeout) {
-			return 0, err
-		}
-		slice := min(max(waited, int64(firstSlice)), int64(lastSlice), int64(ex.pol.readTimeout)-waited)
-		c.limitRead(now, time.Duration(slice))
-		n, err = c.read(ex.up[ex.upW:])
 	}
 	return n, err
 }
+
+// longer decides at the end of a slice whether to wait for the peer any longer, and limits the next slice. The wait
+// began at began.
+func (ex *exchange) longer(c *peerConn, began *int64) error {
+	now := ex.now()
+	if p := ex.pump; p != nil {
+		if p.failed.Load() {
+			return p.err
+		}
+		if !p.over() {
+			*began = now // the peer's time to answer starts when it has the request
+		}
+	}
+	if (ex.pump == nil || ex.pump.over()) && ex.down.gone() {
+		return errGone
+	}
+	waited := now - *began
+	if waited >= int64(ex.pol.readTimeout) {
+		return errLate
+	}
+	slice := min(max(waited, int64(firstSlice)), int64(lastSlice), int64(ex.pol.readTimeout)-waited)
+	c.limitRead(now, time.Duration(slice))
+	return nil
+}
+
+// errLate says that a peer has not sent anything for the read timeout.
+var errLate = errors.New("proxy: read timed out")

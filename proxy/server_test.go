@@ -297,6 +297,7 @@ func TestGatePanic(t *testing.T) {
 		if _, body := say(t, c, getRoot); body != "hello" {
 			t.Errorf("got %q", body)
 		}
+		synctest.Wait()
 		if left != 2 || s.proxy.Snapshot().Panics != 1 || !strings.Contains(logged.String(), "on purpose") {
 			t.Errorf("left the gate %d times, %d panics, logged %q", left, s.proxy.Snapshot().Panics, logged.String())
 		}

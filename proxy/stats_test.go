@@ -45,6 +45,7 @@ func TestSnapshotAndCollect(t *testing.T) {
 		defer bad.Close()
 		say(t, bad, "GET / HTTP/1.1\r\n\r\n")
 
+		synctest.Wait()
 		got := s.proxy.Snapshot()
 		want := Snapshot{Requests: 3, BadRequests: 1, Own: 1, Attempts: 2, Dials: 1, Reused: 1, Accepted: 2, Connections: 2,
 			Responses: map[string]int64{"1xx": 0, "2xx": 3, "3xx": 0, "4xx": 1, "5xx": 0},

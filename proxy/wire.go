@@ -97,29 +97,6 @@ func (l *limits) limitRead(now int64, d time.Duration) {
 
 func (l *limits) limitWrite(d time.Duration) { l.patience = d }
 
-// stall begins a wait of a write that has moved since the last, if there was one.
-func (l *limits) stall() {
-	l.stalled = l.clk.now()
-	if left := l.wd - l.stalled; left > int64(l.patience) || left < int64(l.patience-l.patience/4) {
-		l.waitUntil(l.stalled + int64(l.patience))
-	}
-}
-
-// patient takes a write that has run into a deadline on, if its time is not up: the deadline may have been coarse, or
-// one of long ago.
-func (l *limits) patient() bool {
-	now := l.clk.now()
-	if l.stalled == 0 {
-		l.stalled = now
-	}
-	end := l.stalled + int64(l.patience)
-	if end <= now || l.stopped.Load() {
-		return false
-	}
-	l.waitUntil(end)
-	return true
-}
-
 func (l *limits) waitUntil(end int64) {
 	l.wd = end
 	_ = l.sock.SetWriteDeadline(l.clk.at(end)) // fails on a closed connection only: so will the write

@@ -18,24 +18,31 @@ type rawWire struct {
 	limits
 	rc     syscall.RawConn
 	reader func(fd uintptr) bool
-	writer func(fd uintptr) bool
+	lender lender        // of serve
+	end    syscall.Errno // of serve
+	*rawOp               // nil while serve waits for long
+}
 
+// rawOp is what a connection needs that does something.
+type rawOp struct {
 	// The read in progress.
-	in     []byte
-	lender lender
-	n      int
-	errno  syscall.Errno
-	asked  []byte // what converse has yet to write
-	doubt  bool   // converse: the first try must find nothing
-	left   int    // converse: bytes of asked that the socket did not take
+	in    []byte
+	n     int
+	errno syscall.Errno
+	asked []byte // what converse has yet to write
+	doubt bool   // converse: the first try must find nothing
+	left  int    // converse: bytes of asked that the socket did not take
 
 	fd   uintptr // while held
 	held bool    // by a lender that takes
 
 	// The write in progress.
+	writer   func(fd uintptr) bool
 	out      []byte
 	outErrno syscall.Errno
 }
+
+func (w *rawWire) newOp() *rawOp { return &rawOp{writer: w.tryWrite} }
 
 var _ wire = (*rawWire)(nil)
 
@@ -57,7 +64,7 @@ func newRawWire(conn net.Conn, clk *clock) wire {
 		return nil
 	}
 	w := &rawWire{limits: limits{sock: conn, clk: clk}, rc: rc}
-	w.reader, w.writer = w.tryRead, w.tryWrite
+	w.reader, w.rawOp = w.tryRead, w.newOp()
 	return w
 }
 
@@ -68,11 +75,40 @@ func (w *rawWire) read(p []byte) (int, error) {
 
 // serve lets l take what comes inside the wait for it: as the poller keeps the edges that come meanwhile, the next
 // wait needs no try before it.
-func (w *rawWire) serve(l lender, _ bool) error {
+func (w *rawWire) serve(l lender, idle bool) error {
+	if idle {
+		w.rawOp = nil
+	}
 	w.lender = l
-	_, err := w.wait()
+	err := w.rc.Read(w.reader)
 	w.lender = nil
-	return err
+	switch {
+	case err != nil:
+		return err
+	case w.end == errnoLent:
+		return nil
+	case w.end != 0:
+		return w.end
+	}
+	return io.EOF
+}
+
+// hand reads once for the lender.
+func (w *rawWire) hand(fd uintptr) bool {
+	l := w.lender
+	n, errno := rawRead(fd, l.lend())
+	if n == 0 {
+		l.giveBack()
+		w.end = errno
+		return errno != syscall.EAGAIN
+	}
+	if w.rawOp == nil {
+		w.rawOp = w.newOp()
+	}
+	w.fd, w.held, w.end = fd, true, errnoLent
+	more := l.take(n)
+	w.held = false
+	return !more
 }
 
 func (w *rawWire) converse(out, p []byte) (int, error) {
@@ -121,8 +157,11 @@ func (w *rawWire) wait() (int, error) {
 	return w.n, nil
 }
 
-// errnoStale stands for errStale among the errnos of a read.
-const errnoStale = syscall.Errno(1 << 16)
+// Beside the errnos of the system: a read that found errStale, and one whose buffer stays lent.
+const (
+	errnoStale = syscall.Errno(1<<16 + iota)
+	errnoLent
+)
 
 // tryRead reads once. It reports false to wait for more.
 func (w *rawWire) tryRead(fd uintptr) bool {
@@ -139,21 +178,6 @@ func (w *rawWire) tryRead(fd uintptr) bool {
 		return w.ask(fd)
 	}
 	return w.errno != syscall.EAGAIN
-}
-
-// hand reads once for the lender.
-func (w *rawWire) hand(fd uintptr) bool {
-	l := w.lender
-	w.n, w.errno = rawRead(fd, l.lend())
-	if w.n == 0 {
-		l.giveBack()
-		return w.errno != syscall.EAGAIN
-	}
-	w.held = true
-	w.fd = fd
-	more := l.take(w.n)
-	w.held = false
-	return !more
 }
 
 // ask writes the question of converse. It reports true if that did not work out at once.
@@ -215,6 +239,29 @@ func (w *rawWire) tryWrite(fd uintptr) bool {
 		w.out = w.out[n:]
 		moved = true
 	}
+	return true
+}
+
+// stall begins a wait of a write that has moved since the last, if there was one.
+func (w *rawWire) stall() {
+	w.stalled = w.clk.now()
+	if left := w.wd - w.stalled; left > int64(w.patience) || left < int64(w.patience-w.patience/4) {
+		w.waitUntil(w.stalled + int64(w.patience))
+	}
+}
+
+// patient takes a write that has run into a deadline on, if its time is not up: the deadline may have been coarse, or
+// one of long ago.
+func (w *rawWire) patient() bool {
+	now := w.clk.now()
+	if w.stalled == 0 {
+		w.stalled = now
+	}
+	end := w.stalled + int64(w.patience)
+	if end <= now || w.stopped.Load() {
+		return false
+	}
+	w.waitUntil(end)
 	return true
 }
 

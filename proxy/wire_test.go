@@ -13,22 +13,22 @@ import (
 	"github.com/mainstay-ha/mainstay/internal/memnet"
 )
 
-// pipe is a wire under test and the other end of its connection.
-type pipe struct {
+// wirePair is a wire under test and the other end of its connection.
+type wirePair struct {
 	wire
 	clk  *clock
 	peer net.Conn
 }
 
 // wires runs f on every kind of wire. Over memory it is in a bubble; f must not depend on real time otherwise.
-func wires(t *testing.T, f func(t *testing.T, p pipe)) {
+func wires(t *testing.T, f func(t *testing.T, p wirePair)) {
 	t.Run("tcp", func(t *testing.T) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer ln.Close()
-		runPipe(t, ln, new(net.Dialer).DialContext, f, false)
+		runPair(t, ln, new(net.Dialer).DialContext, f, false)
 	})
 	t.Run("tcp wrapped", func(t *testing.T) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -36,7 +36,7 @@ func wires(t *testing.T, f func(t *testing.T, p pipe)) {
 			t.Fatal(err)
 		}
 		defer ln.Close()
-		runPipe(t, ln, new(net.Dialer).DialContext, f, true)
+		runPair(t, ln, new(net.Dialer).DialContext, f, true)
 	})
 	t.Run("memory", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -46,14 +46,14 @@ func wires(t *testing.T, f func(t *testing.T, p pipe)) {
 				t.Fatal(err)
 			}
 			defer ln.Close()
-			runPipe(t, ln, mem.DialContext, f, false)
+			runPair(t, ln, mem.DialContext, f, false)
 		})
 	})
 }
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-func runPipe(t *testing.T, ln net.Listener, dial dialFunc, f func(t *testing.T, p pipe), wrap bool) {
+func runPair(t *testing.T, ln net.Listener, dial dialFunc, f func(t *testing.T, p wirePair), wrap bool) {
 	conn, err := dial(t.Context(), "tcp", ln.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -66,20 +66,20 @@ func runPipe(t *testing.T, ln net.Listener, dial dialFunc, f func(t *testing.T, 
 	if wrap {
 		conn = struct{ net.Conn }{conn} // hides SyscallConn
 	}
-	p := pipe{clk: newClock(), peer: peer}
+	p := wirePair{clk: newClock(), peer: peer}
 	p.wire = newWire(conn, p.clk)
 	defer p.close()
 	f(t, p)
 }
 
 // within sets limits that a working wire never reaches.
-func (p pipe) within() {
+func (p wirePair) within() {
 	p.limitRead(p.clk.now(), 20*time.Second)
 	p.limitWrite(20 * time.Second)
 }
 
 // arrive waits until a peek finds what the peer did.
-func (p pipe) arrive(want arrival) bool {
+func (p wirePair) arrive(want arrival) bool {
 	for range 1 << 20 {
 		if p.peek() == want {
 			return true
@@ -89,7 +89,7 @@ func (p pipe) arrive(want arrival) bool {
 }
 
 func TestWireConverse(t *testing.T) {
-	wires(t, func(t *testing.T, p pipe) {
+	wires(t, func(t *testing.T, p wirePair) {
 		buf := make([]byte, 100)
 		for _, size := range []int{10, rawLimit, rawLimit + 1, 5 << 20} {
 			question := bytes.Repeat([]byte("q"), size)
@@ -119,7 +119,7 @@ func TestWireStale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, size := range []int{10, 2 * rawLimit} {
-				wires(t, func(t *testing.T, p pipe) {
+				wires(t, func(t *testing.T, p wirePair) {
 					spoil(p.peer)
 					want := arrived
 					if name == "closed" {
@@ -140,7 +140,7 @@ func TestWireStale(t *testing.T) {
 }
 
 func TestWirePeek(t *testing.T) {
-	wires(t, func(t *testing.T, p pipe) {
+	wires(t, func(t *testing.T, p wirePair) {
 		if got := p.peek(); got != quiet {
 			t.Errorf("peek = %v on a quiet connection", got)
 		}
@@ -174,7 +174,7 @@ func TestWirePeek(t *testing.T) {
 }
 
 func TestWireInterrupt(t *testing.T) {
-	wires(t, func(t *testing.T, p pipe) {
+	wires(t, func(t *testing.T, p wirePair) {
 		p.within()
 		failed := make(chan error, 1)
 		go func() { // ends by the interrupt
@@ -200,7 +200,7 @@ func TestWireInterrupt(t *testing.T) {
 }
 
 func TestWireLimits(t *testing.T) {
-	wires(t, func(t *testing.T, p pipe) {
+	wires(t, func(t *testing.T, p wirePair) {
 		p.limitRead(p.clk.now(), time.Millisecond)
 		if _, err := p.read(make([]byte, 10)); !timedOut(err) {
 			t.Errorf("read = %v, want its limit", err)
@@ -257,7 +257,7 @@ func TestWireWriteMoves(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer ln.Close()
-		runPipe(t, ln, mem.DialContext, func(t *testing.T, p pipe) {
+		runPair(t, ln, mem.DialContext, func(t *testing.T, p wirePair) {
 			const patience = time.Minute
 			p.limitWrite(patience)
 			go func() { // ends with the last read
@@ -280,7 +280,7 @@ func TestWireWriteMoves(t *testing.T) {
 
 // sink takes what comes, byte by byte, until it hears a full stop.
 type sink struct {
-	p     pipe
+	p     wirePair
 	buf   []byte
 	lent  bool
 	heard []byte
@@ -303,7 +303,7 @@ func (s *sink) take(n int) bool {
 }
 
 func TestWireServe(t *testing.T) {
-	wires(t, func(t *testing.T, p pipe) {
+	wires(t, func(t *testing.T, p wirePair) {
 		s := &sink{p: p, buf: make([]byte, 100)}
 		said := make(chan error, 1)
 		go func() { // ends with the conversation
