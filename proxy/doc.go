@@ -38,7 +38,7 @@
 // to the client: always when no connection could be made, after that only for GET, HEAD, OPTIONS, TRACE, PUT and
 // DELETE, and only if its body can be sent again, which it can while it fits the buffer of 16 KiB it came in. A kept
 // connection that turns out to be closed is replaced at no charge to anyone. The answers of the proxy itself are 502
-// (no peer, or it failed), 503 (all busy, or this host has run out of ports or descriptors), 504 (too late), and
+// (no peer, or it failed), 503 (all busy, or this host has run out of ports or descriptors for every one), 504 (too late), and
 // those of gates and limits; a client that left before its answer is logged as 499.
 //
 // # What net/http decides

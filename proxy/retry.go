@@ -2,8 +2,8 @@ package proxy
 
 import (
 	"errors"
-	"syscall"
 
+	"github.com/mainstay-ha/mainstay/internal/scarce"
 	"github.com/mainstay-ha/mainstay/upstream"
 )
 
@@ -90,6 +90,7 @@ func (ex *exchange) again(t trouble, now int64) bool {
 	pol := ex.pol
 	switch t.cause {
 	case noConnect, noTime:
+	case local: // another peer may have a kept connection, and ports run out for one peer at a time
 	case stale, broken:
 		if pol.next&NextError == 0 {
 			return false
@@ -119,21 +120,11 @@ func (ex *exchange) again(t trouble, now int64) bool {
 func dialTrouble(err error) trouble {
 	t := trouble{cause: noConnect, err: err}
 	var timeout interface{ Timeout() bool }
-	var errno syscall.Errno
 	switch {
-	case errors.As(err, &errno) && lacking(errno):
+	case scarce.Is(err):
 		t.cause = local
 	case errors.As(err, &timeout) && timeout.Timeout():
 		t.cause = noTime
 	}
 	return t
-}
-
-// lacking reports whether an errno says that this host has run out of something.
-func lacking(errno syscall.Errno) bool {
-	switch errno {
-	case syscall.EMFILE, syscall.ENFILE, syscall.EADDRNOTAVAIL, syscall.ENOBUFS, syscall.ENOMEM:
-		return true
-	}
-	return false
 }

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/scarce"
 )
 
 // Server is one term of the engine: it serves HTTP/1.1 on connections it accepts, with its own parser and one
@@ -100,7 +102,7 @@ func (s *Server) serve(ln net.Listener) error {
 // passing reports whether an accept may succeed later.
 func passing(err error) bool {
 	var errno syscall.Errno
-	return errors.As(err, &errno) && (lacking(errno) || errno == syscall.ECONNABORTED || errno == syscall.EINTR)
+	return scarce.Is(err) || errors.As(err, &errno) && (errno == syscall.ECONNABORTED || errno == syscall.EINTR)
 }
 
 // enter notes a listener. It reports false if the server is on its way out.
@@ -164,7 +166,8 @@ func (s *Server) remove(c *client) {
 
 // Shutdown ends the server without losing a request: it accepts what has already arrived at the listeners, closes
 // them, lets every request end with Connection: close, keeps idle connections for the linger time, and returns nil
-// when all connections are gone. When ctx ends before, it closes what is left and returns the context's error.
+// when all connections are gone. When ctx ends before, it closes what is left and returns an error that says how many
+// connections that were, and wraps the context's.
 // A connection that still waits for its client to read the last answer counts, for at most 2 seconds.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.drain()
@@ -178,8 +181,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		case <-linger.C:
 			s.closeClients(true)
 		case <-ctx.Done():
+			s.mu.Lock()
+			left := s.count
+			s.mu.Unlock()
 			_ = s.Close() // never fails
-			return ctx.Err()
+			return fmt.Errorf("proxy: shutdown: %d connections cut: %w", left, ctx.Err())
 		}
 	}
 }

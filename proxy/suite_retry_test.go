@@ -1,7 +1,11 @@
 package proxy_test
 
 import (
+	"context"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -388,6 +392,41 @@ func TestSuiteRetrySendsWholeRequest(t *testing.T) {
 		c.answer("PUT").want(t, 200, "mhello")
 		if n := len(good.last(t).Header.Values("X-Forwarded-For")); n != 1 {
 			t.Errorf("%d X-Forwarded-For fields, want 1", n)
+		}
+	})
+}
+
+// TestSuiteLocalTrouble: what this host lacks is not the peer's fault, and the next peer may still be reached.
+func TestSuiteLocalTrouble(t *testing.T) {
+	through(t, every, func(t *testing.T, w *world) {
+		b := w.answering(func(request) string { return ok("hello") })
+		const unreachable = "192.0.2.1:80"
+		pool := w.pool(unreachable, b.addr)
+		w.start(proxy.WithPool(pool), proxy.WithDialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr == unreachable {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}
+			}
+			return w.dialContext(ctx, network, addr)
+		}))
+		for range 4 {
+			c := w.client()
+			c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			if a := c.answer("GET"); a.StatusCode != 200 {
+				t.Fatalf("status %d", a.StatusCode)
+			}
+		}
+		for _, s := range pool.Snapshot().Backends {
+			if s.Failures != 0 || s.Fails != 0 {
+				t.Errorf("%s is charged: %+v", s.Addr, s)
+			}
+		}
+		if err := pool.Remove(b.addr); err != nil {
+			t.Fatal(err)
+		}
+		c := w.client()
+		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		if a := c.answer("GET"); a.StatusCode != 503 {
+			t.Errorf("nobody else: status %d, want 503", a.StatusCode)
 		}
 	})
 }

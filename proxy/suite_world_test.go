@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -68,6 +69,8 @@ type world struct {
 	server *proxy.Server // of the engine
 	addr   string        // of the door
 	served chan error    // what Serve returned
+
+	nobodies []string // addresses given out by nobody
 
 	mu   sync.Mutex // guards open
 	open []io.Closer
@@ -144,11 +147,17 @@ func (w *world) dialContext(ctx context.Context, network, addr string) (net.Conn
 	return d.DialContext(ctx, network, addr)
 }
 
-// nobody is an address that refuses connections.
+// nobody is an address that refuses connections, another one at each call.
 func (w *world) nobody() string {
-	ln := w.listen()
-	defer ln.Close()
-	return ln.Addr().String()
+	for {
+		ln := w.listen()
+		addr := ln.Addr().String()
+		ln.Close()
+		if !slices.Contains(w.nobodies, addr) {
+			w.nobodies = append(w.nobodies, addr)
+			return addr
+		}
+	}
 }
 
 // pool makes a pool of servers without failure accounting, so that a case decides who is asked.
