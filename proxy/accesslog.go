@@ -36,7 +36,7 @@ type Record struct {
 
 // Attempt is one try at one peer. Times count from the start of the attempt; 0 means it did not get there.
 type Attempt struct {
-	Backend string
+	Backend string        // the id of the peer
 	Status  int           // of the peer's answer, 0 without one
 	Err     error         // why it failed, nil otherwise
 	Reused  bool          // on a kept connection
@@ -46,9 +46,12 @@ type Attempt struct {
 }
 
 // SlogAccess returns a function for [WithAccessLog] that writes each Record to l at Info, as "request" with the
-// attributes remote, method, host, target, status, request_bytes, response_bytes, duration, and where they apply
-// route, group, backend, attempts, reason and err.
+// attributes remote, method, host, target, proto, status, request_bytes, response_bytes, duration, and where they apply
+// route, group, backend, attempts, reason and err. A nil logger is silent.
 func SlogAccess(l *slog.Logger) func(*Record) {
+	if l == nil {
+		l = slog.New(slog.DiscardHandler)
+	}
 	return func(r *Record) {
 		ctx := context.Background()
 		if !l.Enabled(ctx, slog.LevelInfo) {

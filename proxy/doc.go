@@ -68,4 +68,9 @@
 // # Standards
 //
 // RFC 9110 (semantics), RFC 9112 (HTTP/1.1). What RFC 9112 lets a recipient repair the engine refuses.
+//
+// # Not built yet
+//
+// Routes by host name and regular expression, header rules, a list of trusted proxies, rewriting, PROXY protocol, Upgrade
+// and WebSocket, trailers, HTTP/2 and TLS to peers, retry budgets, a cache, FastCGI.
 package proxy

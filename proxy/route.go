@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,7 +31,7 @@ type table struct {
 // validate reports what is wrong with the routes.
 func (t *table) validate() (errs []error) {
 	if len(t.list) == 0 {
-		return []error{fmt.Errorf("proxy: no route: want WithPool, WithRoute or WithHandler")}
+		return []error{errors.New("proxy: no route: want WithPool, WithRoute or WithHandler")}
 	}
 	seen := make(map[string]bool)
 	for _, r := range t.list {

@@ -121,7 +121,14 @@ func (p *Proxy) Snapshot() Snapshot {
 }
 
 // Collect gives every metric to emit: its name, its kind ('c' for a counter, 'g' for a gauge), its value, and its
-// labels as key and value in turn.
+// labels as key and value in turn. All begin with mainstay_proxy_:
+//
+//   - requests_total, bad_requests_total, refused_total, client_aborts_total, cut_answers_total, own_answers_total,
+//     panics_total, received_bytes_total, sent_bytes_total; responses_total by class;
+//   - attempts_total, attempt_failures_total, retries_total, stale_connections_total, upstream_dials_total,
+//     upstream_reused_total;
+//   - connections_accepted_total, and the gauge connections_open, of the engine;
+//   - the gauge upstream_idle_connections, by group and backend.
 func (p *Proxy) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	count := func(name string, st stat, labels ...string) { emit(name, 'c', float64(p.stats.total(st)), labels...) }
 	count("mainstay_proxy_requests_total", statRequests)
@@ -141,7 +148,7 @@ func (p *Proxy) Collect(emit func(name string, kind byte, value float64, labels 
 	count("mainstay_proxy_sent_bytes_total", statBytesOut)
 	count("mainstay_proxy_connections_accepted_total", statConns)
 	ended := p.stats.total(statConnsEnd)
-	emit("mainstay_proxy_connections_active", 'g', float64(p.stats.total(statConns)-ended))
+	emit("mainstay_proxy_connections_open", 'g', float64(p.stats.total(statConns)-ended))
 	for _, c := range classes {
 		count("mainstay_proxy_responses_total", c.stat, "class", c.label)
 	}
