@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mainstay-ha/mainstay/internal/notify"
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // Manager checks targets. Its methods may be called at any time from any
@@ -50,10 +51,7 @@ type totals struct {
 // every option that is out of range.
 func New(opts ...Option) (*Manager, error) {
 	c := defaults()
-	for _, o := range opts {
-		o(&c)
-	}
-	if err := c.validate(); err != nil {
+	if err := errors.Join(option.Apply(&c, opts), c.validate()); err != nil {
 		return nil, fmt.Errorf("healthcheck: new: %w", err)
 	}
 	m := &Manager{

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // A Service is a virtual service: a protocol, an address and port, and the destinations that share its connections.
@@ -43,10 +45,10 @@ func NewService(proto Protocol, vip netip.AddrPort, opts ...ServiceOption) (*Ser
 		scheduler: RoundRobin(),
 		log:       slog.New(slog.DiscardHandler),
 	}
-	for _, o := range opts {
-		o(&cfg)
-	}
 	var errs []error
+	if err := option.Apply(&cfg, opts); err != nil {
+		errs = append(errs, err)
+	}
 	if !proto.valid() {
 		errs = append(errs, fmt.Errorf("unknown %v", proto))
 	}
@@ -111,10 +113,7 @@ func (s *Service) Pick(f Flow, except ...*Dest) (*Dest, error) {
 func (s *Service) Add(addr netip.AddrPort, opts ...DestOption) error {
 	addr = unmap(addr)
 	cfg := destConfig{id: addr.String(), weight: 1}
-	for _, o := range opts {
-		o(&cfg)
-	}
-	err := cfg.validate()
+	err := errors.Join(option.Apply(&cfg, opts), cfg.validate())
 	if a := addr.Addr(); !a.IsValid() || a.IsUnspecified() || a.IsMulticast() || addr.Port() == 0 {
 		err = errors.Join(err, fmt.Errorf("%v is not an address and port to connect to", addr))
 	}
@@ -145,10 +144,7 @@ func (s *Service) insert(d *Dest) bool {
 func (s *Service) Update(id string, opts ...DestOption) error {
 	return s.edit("update", id, func(d *Dest) error {
 		cfg := destConfig{id: d.id, weight: d.weight}
-		for _, o := range opts {
-			o(&cfg)
-		}
-		if err := cfg.validate(); err != nil {
+		if err := errors.Join(option.Apply(&cfg, opts), cfg.validate()); err != nil {
 			return err
 		}
 		if cfg.id != d.id {

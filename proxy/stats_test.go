@@ -73,7 +73,7 @@ func TestSnapshotAndCollect(t *testing.T) {
 		for name, value := range map[string]float64{
 			"mainstay_proxy_requests_total":                             3,
 			"mainstay_proxy_responses_totalclass,2xx":                   3,
-			"mainstay_proxy_connections_open":                         2,
+			"mainstay_proxy_connections_open":                           2,
 			"mainstay_proxy_upstream_idle_connectionsgroup,g,backend,b": 1,
 			"mainstay_proxy_upstream_reused_total":                      1,
 			"mainstay_proxy_received_bytes_total":                       3,

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // Middleware returns a wrapper for handlers that asks a chain, then limits on connections, and passes on what they let
@@ -23,8 +25,8 @@ import (
 // The error names every option that is wrong. A wrapper without a chain or a connection rule is one.
 func Middleware(opts ...MiddlewareOption) (func(http.Handler) http.Handler, error) {
 	m := &middleware{status: http.StatusTooManyRequests}
-	for _, o := range opts {
-		o(m)
+	if err := option.Apply(m, opts); err != nil {
+		m.errs = append(m.errs, fmt.Errorf("ratelimit: middleware: %w", err))
 	}
 	if m.chain == nil && len(m.conns) == 0 {
 		m.errs = append(m.errs, errors.New("ratelimit: middleware without a chain or a connection rule"))

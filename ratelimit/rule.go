@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // Rule limits requests of type R by one zone: nginx's limit_req. Make one with [On].
@@ -49,8 +51,8 @@ func On[R any, K Key](z *Zone[K], key func(R) (K, bool), opts ...RuleOption) Rul
 		return Rule[R]{err: errors.New("a zone and a key function are required")}
 	}
 	var c ruleConfig
-	for _, o := range opts {
-		o(&c)
+	if err := option.Apply(&c, opts); err != nil {
+		return Rule[R]{err: fmt.Errorf("zone %q: %w", z.name, err)}
 	}
 	r := Rule[R]{zone: &z.leaky, key: bind(&z.hasher, key), burst: int64(c.burst) * unit, delay: int64(c.delay) * unit}
 	if c.noDelay {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // Zone counts requests per key against one rate, as nginx's limit_req_zone does, in memory of fixed size: 32 bytes for
@@ -90,11 +92,11 @@ func WithBase(t time.Time) ZoneOption { return func(c *zoneConfig) { c.base, c.h
 
 func newZoneConfig[K Key](opts []ZoneOption) (*zoneConfig, error) {
 	c := &zoneConfig{name: "default", base: time.Now(), capacity: defaultCapacity, prefix4: 32, prefix6: 64}
-	for _, o := range opts {
-		o(c)
-	}
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("ratelimit: "+format, args...)) }
+	if err := option.Apply(c, opts); err != nil {
+		bad("zone: %w", err)
+	}
 	if c.name == "" {
 		bad("zone name is empty")
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // Router is one virtual router: it takes part in one election and holds the
@@ -46,8 +48,8 @@ type Router struct {
 // It needs [WithTransport]. The error lists every problem.
 func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 	c := defaults()
-	for _, o := range opts {
-		o(&c)
+	if err := option.Apply(&c, opts); err != nil {
+		return nil, fmt.Errorf("vrrp: %w", err)
 	}
 	if err := c.validate(vrid, vips); err != nil {
 		return nil, err
@@ -171,8 +173,8 @@ func (r *Router) Update(opts ...Option) error {
 	c := r.config
 	r.mu.Unlock()
 	c.named = 0
-	for _, o := range opts {
-		o(&c)
+	if err := option.Apply(&c, opts); err != nil {
+		return fmt.Errorf("vrrp: update: %w", err)
 	}
 	if fixed := c.named &^ updatable; fixed != 0 {
 		return fmt.Errorf("vrrp: update: %v cannot change; %v can", fixed, updatable)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/option"
 )
 
 // An Option changes a default of [New] and [NewPlane].
@@ -31,10 +33,10 @@ func newConfig(opts []Option) (config, error) {
 		maxPipes:       256,
 		log:            slog.New(slog.DiscardHandler),
 	}
-	for _, o := range opts {
-		o(&c)
-	}
 	var errs []error
+	if err := option.Apply(&c, opts); err != nil {
+		errs = append(errs, err)
+	}
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if c.connectTimeout <= 0 {
 		bad("connect timeout %v is not positive", c.connectTimeout)
