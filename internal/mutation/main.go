@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -142,21 +143,31 @@ func try(m mutation, tree string, clean *baseline) error {
 	if err != nil {
 		return err
 	}
-	out, err := goTest(m, tree)
+	var out string
+	for range tries {
+		if out, err = goTest(m, tree, "-count=1"); err != nil {
+			break
+		}
+	}
 	if undoErr := undo(); undoErr != nil {
 		return undoErr
 	}
 	switch {
 	case err == nil:
-		return fmt.Errorf("%s passes with the defect in %s", strings.Join(m.test, " "), m.file)
+		return fmt.Errorf("%s passes %d times with the defect in %s", strings.Join(m.test, " "), tries, m.file)
 	case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
 		return fmt.Errorf("the mutated code does not compile:\n%s", tail(out))
 	}
 	return nil
 }
 
-func goTest(m mutation, tree string) (string, error) {
-	cmd := exec.Command(m.test[0], m.test[1:]...)
+// tries is how often a mutation's test may pass before the mutation has survived: a defect that shows itself only when
+// goroutines meet may need a second look.
+const tries = 3
+
+func goTest(m mutation, tree string, flags ...string) (string, error) {
+	args := slices.Concat(m.test[1:2], flags, m.test[2:])
+	cmd := exec.Command(m.test[0], args...)
 	cmd.Dir = tree
 	cmd.Env = append(os.Environ(), "MAINSTAY_TEST=")
 	out, err := cmd.CombinedOutput()
