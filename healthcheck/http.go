@@ -41,7 +41,12 @@ var _ Checker = (*HTTPChecker)(nil)
 // [Manager.Add], all at once.
 func HTTP(opts ...HTTPOption) *HTTPChecker {
 	c := &HTTPChecker{dial: direct.DialContext, method: http.MethodGet, path: "/", maxBody: 64 << 10}
-	for _, o := range opts {
+	var missing error
+	for i, o := range opts {
+		if o == nil {
+			missing = errors.Join(missing, fmt.Errorf("option %d is nil", i+1))
+			continue
+		}
 		o.applyHTTP(c)
 	}
 	if len(c.statuses) == 0 {
@@ -55,7 +60,7 @@ func HTTP(opts ...HTTPOption) *HTTPChecker {
 		tail += f[0] + ": " + f[1] + "\r\n"
 	}
 	c.tail = tail + "\r\n"
-	c.bad = c.problems()
+	c.bad = errors.Join(missing, c.problems())
 	return c
 }
 

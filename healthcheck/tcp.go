@@ -9,6 +9,7 @@ import (
 // TCPChecker is the checker that [TCP] makes.
 type TCPChecker struct {
 	dial dialer
+	bad  error // what is wrong with the options
 }
 
 var _ Checker = (*TCPChecker)(nil)
@@ -25,19 +26,22 @@ var _ Checker = (*TCPChecker)(nil)
 // [Manager.Add].
 func TCP(opts ...TCPOption) *TCPChecker {
 	c := &TCPChecker{dial: direct.DialContext}
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			c.bad = errors.Join(c.bad, fmt.Errorf("option %d is nil", i+1))
+			continue
+		}
 		o.applyTCP(c)
+	}
+	if c.dial == nil {
+		c.bad = errors.Join(c.bad, errNoDialer)
 	}
 	return c
 }
 
 // Validate reports bad options of TCP, and an Addr of t that is not host:port.
 func (c *TCPChecker) Validate(t Target) error {
-	var bad error
-	if c.dial == nil {
-		bad = errNoDialer
-	}
-	if err := errors.Join(bad, validateAddr(t.Addr)); err != nil {
+	if err := errors.Join(c.bad, validateAddr(t.Addr)); err != nil {
 		return fmt.Errorf("tcp: %w", err)
 	}
 	return nil
@@ -45,8 +49,8 @@ func (c *TCPChecker) Validate(t Target) error {
 
 // Check connects once.
 func (c *TCPChecker) Check(ctx context.Context, t Target) Result {
-	if c.dial == nil {
-		return Result{Status: Local, Err: fmt.Errorf("healthcheck: tcp: %w", errNoDialer)}
+	if c.bad != nil {
+		return Result{Status: Local, Err: fmt.Errorf("healthcheck: tcp: %w", c.bad)}
 	}
 	conn, err := c.dial(ctx, "tcp", t.Addr)
 	if err != nil {

@@ -22,8 +22,12 @@ func TestApply(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var got config
 			err := Apply(&got, c.opts)
-			if text := ""; err != nil && err.Error() != c.err || err == nil && c.err != text {
-				t.Errorf("Apply() = %v, want %q", err, c.err)
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			if text != c.err {
+				t.Errorf("Apply() = %q, want %q", text, c.err)
 			}
 			if got.n != c.n {
 				t.Errorf("n = %d, want %d", got.n, c.n)
