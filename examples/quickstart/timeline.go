@@ -55,6 +55,7 @@ func newShow(o options) (*show, error) {
 		children: make(map[string]*child), news: make(chan struct{}),
 	}
 	if s.routers, err = routerAddresses("a", "b"); err != nil {
+		_ = file.Close()
 		return nil, err
 	}
 	return s, nil
@@ -252,12 +253,12 @@ func (s *show) launchNode(name string) error {
 }
 
 func (s *show) launch(role, name string, config any, files ...*os.File) error {
+	s.mu.Lock() // the child's first event waits until it is known
+	defer s.mu.Unlock()
 	c, err := start(role, name, config, s.hear, files...)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.children[name] = c
 	return nil
 }
