@@ -7,3 +7,12 @@ require (
 	golang.org/x/sys v0.42.0
 	golang.org/x/time v0.15.0
 )
+
+require (
+	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/josharian/native v1.1.0 // indirect
+	github.com/mdlayher/netlink v1.9.0 // indirect
+	github.com/mdlayher/packet v1.1.2 // indirect
+	github.com/mdlayher/socket v0.5.1 // indirect
+	golang.org/x/sync v0.3.0 // indirect
+)

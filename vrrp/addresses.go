@@ -7,12 +7,40 @@ import (
 	"sync"
 )
 
-// AddressManager makes this host hold the virtual addresses, or stop holding
-// them. A router calls it from one goroutine of its own, strictly in order, and
-// goes on advertising meanwhile. Install and Remove alternate, and begin
-// with Install.
+// AddressManager makes this host hold virtual addresses. [NetlinkAddresses] and
+// [FuncAddresses] make one; several routers may share it.
 type AddressManager interface {
-	// Install takes the addresses. ctx ends when the router stops being Active.
+	// Open prepares for one router with the addresses vips. [Router.Run] calls
+	// it in its own goroutine, before it starts others, and closes what it
+	// returns before it returns. events tells the router what happens to the
+	// addresses; it never blocks, and may be called by any goroutine from
+	// Install on until Close returns.
+	Open(ctx context.Context, vr VirtualRouter, vips []netip.Prefix, events func(AddressEvent)) (Addresses, error)
+}
+
+// AddressEvent is what happened to one virtual address while it was held.
+type AddressEvent struct {
+	Kind AddressEventKind
+	Addr netip.Addr
+	Err  error // more about it, or nil
+}
+
+// AddressEventKind tells what happened.
+type AddressEventKind uint8
+
+const (
+	AddressRestored AddressEventKind = iota // somebody had removed it, and it is back: neighbours are told again
+	AddressLost                             // somebody removed it, and it stays away: the router resigns, as after a failed Install
+	AddressConflict                         // another host holds it too: counted and logged
+)
+
+// Addresses holds the virtual addresses of one router, or not. The router calls
+// it from one goroutine at a time, strictly in order, and goes on advertising
+// meanwhile.
+type Addresses interface {
+	// Install takes the addresses, all that the router has now. It is called
+	// when the router becomes Active, and again when [Router.Update] changes
+	// them. ctx ends when the router stops being Active.
 	// An error makes the router resign: it calls Remove, stays in Fault for a
 	// down interval, and comes back as a Backup that tries again in its turn.
 	Install(ctx context.Context, vips []netip.Prefix) error
@@ -21,6 +49,9 @@ type AddressManager interface {
 	// Another host may hold them already. ctx outlives the context of
 	// [Router.Run], which waits for Remove. An error is logged and counted.
 	Remove(ctx context.Context, vips []netip.Prefix) error
+
+	// Close ends what Open began.
+	Close() error
 }
 
 // FuncAddresses is an [AddressManager] of two functions. Either may be nil.
@@ -31,6 +62,12 @@ func FuncAddresses(install, remove func(ctx context.Context, vips []netip.Prefix
 type funcAddresses struct {
 	install, remove func(context.Context, []netip.Prefix) error
 }
+
+func (f funcAddresses) Open(context.Context, VirtualRouter, []netip.Prefix, func(AddressEvent)) (Addresses, error) {
+	return f, nil
+}
+
+func (f funcAddresses) Close() error { return nil }
 
 func (f funcAddresses) Install(ctx context.Context, vips []netip.Prefix) error {
 	if f.install == nil {
@@ -48,7 +85,7 @@ func (f funcAddresses) Remove(ctx context.Context, vips []netip.Prefix) error {
 
 // installer calls an AddressManager in order, on one goroutine.
 type installer struct {
-	manager AddressManager
+	manager Addresses
 	vips    []netip.Prefix
 	results chan<- installed
 	done    chan struct{} // closed: run has returned
@@ -73,7 +110,7 @@ type installed struct {
 	err error
 }
 
-func newInstaller(manager AddressManager, vips []netip.Prefix, results chan<- installed) *installer {
+func newInstaller(manager Addresses, vips []netip.Prefix, results chan<- installed) *installer {
 	in := &installer{manager: manager, vips: vips, results: results, done: make(chan struct{})}
 	in.changed.L = &in.mu
 	return in

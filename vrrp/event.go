@@ -36,6 +36,8 @@ const (
 	ReasonLost                         // to Initialize: the transport failed
 	ReasonFault                        // to Fault
 	ReasonRecovered                    // Fault to Backup: the last fault went away
+	ReasonStalled                      // Active to Backup: held up for longer than the down interval
+	ReasonGroup                        // the sync group decided: another member was the cause
 )
 
 var reasonNames = [...]string{
@@ -43,6 +45,7 @@ var reasonNames = [...]string{
 	ReasonResigned: "resigned", ReasonPreempt: "preempt", ReasonPreemptDelay: "preempt-delay",
 	ReasonHigherPriority: "higher-priority", ReasonHigherAddress: "higher-address", ReasonYield: "yield",
 	ReasonShutdown: "shutdown", ReasonLost: "lost", ReasonFault: "fault", ReasonRecovered: "recovered",
+	ReasonStalled: "stalled", ReasonGroup: "group",
 }
 
 // String returns the reason in lower case, words joined by hyphens.
@@ -61,6 +64,9 @@ type event struct {
 	fault    faultSet       // evFault, evClear
 	retry    bool           // evFault: clear it after a down interval
 	settings settings       // evSettings
+	delta    int            // evTrack: what the trackers add to the priority
+	down     bool           // evTrack: a tracker of weight 0 is down, or not known yet
+	late     time.Duration  // evStalled: how late the driver was
 }
 
 type eventKind uint8
@@ -76,11 +82,17 @@ const (
 	evFault
 	evClear
 	evSettings
+	evInstalled // the addresses are held: neighbours may be told
+	evTrack     // the trackers' verdict
+	evStalled   // the driver was held up, or the host slept
+	evNeighbors // neighbours may have forgotten the addresses: the link came back, an address was restored
+	evIdentity  // this speaker's identity is from now
 )
 
 // action is what a machine asks of its driver. Actions are performed in order.
 type action struct {
 	kind     actionKind
+	member   int            // of a group, else 0
 	priority uint8          // actSend: of the advert; actTransition: effective
 	from, to State          // actTransition
 	reason   Reason         // actTransition
@@ -96,6 +108,7 @@ const (
 	actRemove
 	actTransition
 	actWarn
+	actAnnounce // tell the neighbours once about every address
 )
 
 // warning is something an operator should know that changes nothing.
@@ -108,6 +121,9 @@ const (
 	warnDuplicate                    // a speaker has our own identity
 	warnInterval                     // advertisement intervals differ
 	warnAddressList                  // virtual addresses differ
+	warnStalled                      // this router was held up for longer than its down interval
+	warnOneWay                       // a speaker does not hear us: it goes on with a lower claim
+	warnDuplicateVRID                // a speaker with our VRID has none of our addresses
 	warnings
 )
 
@@ -118,14 +134,23 @@ var warningTexts = [warnings]string{
 	warnDuplicate:     "a peer has our own address",
 	warnInterval:      "advertisement intervals differ",
 	warnAddressList:   "virtual addresses differ",
+	warnStalled:       "this router was held up for longer than its down interval",
+	warnOneWay:        "a peer does not hear our advertisements",
+	warnDuplicateVRID: "a peer with our VRID has none of our addresses",
 }
 
 // faultSet holds the reasons that keep a router out of the election.
 type faultSet uint32
 
-const faultAddresses faultSet = 1 << 0 // Install failed
+const (
+	faultAddresses faultSet = 1 << iota // Install failed, or an address was lost
+	faultLink                           // the interface is down, without carrier, or missing
+	faultSource                         // the interface has no address to send from
+	faultTracking                       // a tracker of weight 0 is down, or not known yet
+	faultGroup                          // another member of the sync group has a fault
+)
 
-var faultNames = [...]string{"addresses"}
+var faultNames = [...]string{"addresses", "link", "source", "tracking", "group"}
 
 // names lists the faults, or returns nil.
 func (f faultSet) names() []string {

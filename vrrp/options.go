@@ -20,7 +20,13 @@ type config struct {
 	key          HMACKey
 	transport    Transport
 	addresses    AddressManager
-	onTransition func(Transition)
+	onTransition []func(Transition)
+	announcer    Announcer
+	source       netip.Addr // of WithUnicast
+	peers        []Peer     // likewise; none: multicast, or those of the transport
+	virtualMAC   bool
+	vips         []netip.Prefix // of WithVIPs, for Update
+	dialect      dialect
 	log          *slog.Logger
 	wall         func() time.Time // for display and HMAC only; tests replace it
 
@@ -43,6 +49,15 @@ const (
 	namedAddresses
 	namedOnTransition
 	namedLogger
+	namedVersion
+	namedPassword
+	namedChecksum
+	namedAnnounce
+	namedAnnouncePlan
+	namedUnicast
+	namedVirtualMAC
+	namedVIPs
+	namedProfile
 )
 
 // updatable is what Router.Update takes.
@@ -51,6 +66,8 @@ const updatable = namedPriority | namedInterval | namedPreempt | namedPreemptDel
 var optionNames = []string{
 	"WithPriority", "WithInterval", "WithPreempt", "WithPreemptDelay", "WithFamily", "WithStartupDelay",
 	"WithDownTimerAdverts", "WithHMAC", "WithTransport", "WithAddresses", "WithOnTransition", "WithLogger",
+	"WithVersion", "WithPassword", "WithChecksum", "WithAnnounce", "WithAnnouncePlan", "WithUnicast", "WithVirtualMAC",
+	"WithVIPs", "a profile",
 }
 
 // String lists the options.
@@ -66,7 +83,7 @@ func (n named) String() string {
 
 func defaults() config {
 	return config{
-		settings: settings{priority: 100, interval: time.Second, preempt: true, adverts: 3},
+		settings: settings{priority: 100, interval: time.Second, preempt: true, adverts: 3, version: version3},
 		log:      slog.New(slog.DiscardHandler),
 		wall:     time.Now,
 	}
@@ -149,7 +166,45 @@ func WithAddresses(m AddressManager) Option {
 // slow, 1,024 transitions wait, and then the latest only; [Router.Run] returns
 // after the last call.
 func WithOnTransition(f func(Transition)) Option {
-	return func(c *config) { c.onTransition, c.named = f, c.named|namedOnTransition }
+	return func(c *config) {
+		c.named |= namedOnTransition
+		if f != nil {
+			c.onTransition = append(slices.Clip(c.onTransition), f)
+		}
+	}
+}
+
+// WithAnnounce sets who tells the neighbours where the addresses are. Default:
+// nobody.
+func WithAnnounce(a Announcer) Option {
+	return func(c *config) { c.announcer, c.named = a, c.named|namedAnnounce }
+}
+
+// WithAnnouncePlan sets when they are told; see [AnnouncePlan] for the default.
+func WithAnnouncePlan(p AnnouncePlan) Option {
+	return func(c *config) { c.plan, c.named = p, c.named|namedAnnouncePlan }
+}
+
+// WithUnicast sends adverts to peers only, and takes them from nobody else.
+// source is where they come from; the zero Addr leaves the choice to the
+// transport. [Router.Update] may change the peers.
+func WithUnicast(source netip.Addr, peers ...Peer) Option {
+	return func(c *config) {
+		c.source, c.peers, c.named = source, slices.Clone(peers), c.named|namedUnicast
+	}
+}
+
+// WithVirtualMAC makes the router answer for its addresses with the virtual MAC
+// of RFC 9568 section 7.3, 00-00-5E-00-01-VRID (02 for IPv6), and send adverts
+// from it. Default: the MAC of the interface. The transport, the address manager
+// and the announcer must all support it.
+func WithVirtualMAC() Option {
+	return func(c *config) { c.virtualMAC, c.named = true, c.named|namedVirtualMAC }
+}
+
+// WithVIPs replaces the virtual addresses, for [Router.Update].
+func WithVIPs(vips ...netip.Prefix) Option {
+	return func(c *config) { c.vips, c.named = slices.Clone(vips), c.named|namedVIPs }
 }
 
 // WithLogger sets the logger; default none, which is also what nil means.

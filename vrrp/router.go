@@ -112,7 +112,8 @@ func (r *Router) open(ctx context.Context) (*session, error) {
 	r.mu.Lock()
 	c, family := r.config, r.family
 	r.mu.Unlock()
-	link, err := c.transport.Open(ctx, VirtualRouter{VRID: r.vrid, Family: family})
+	vr := VirtualRouter{VRID: r.vrid, Family: family, Version: c.version}
+	link, err := c.transport.Open(ctx, vr)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +128,21 @@ func (r *Router) open(ctx context.Context) (*session, error) {
 		}
 	}
 
+	var addresses Addresses
+	if c.addresses != nil {
+		vr.Family = family
+		if addresses, err = c.addresses.Open(ctx, vr, r.vips, func(AddressEvent) {}); err != nil {
+			_ = link.Close()
+			return nil, err
+		}
+	}
+
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.family = family
 	c.settings = r.config.settings // an Update may have come meanwhile
 	r.machine = newMachine(c.settings, self)
-	r.run = newSession(r, &c, link, self, family)
+	r.run = newSession(r, &c, link, addresses, self, family)
 	return r.run, nil
 }
 

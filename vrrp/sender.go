@@ -43,10 +43,10 @@ func (o *sender) build(priority uint8, interval time.Duration, wall time.Time) [
 // begins; it never stops the router, since it may end with a route or a peer.
 func (s *session) send(priority uint8, interval time.Duration) {
 	var wall time.Time
-	if s.out.auth != nil {
+	if s.codec.signed() {
 		wall = s.wall()
 	}
-	err := s.link.Send(s.out.build(priority, interval, wall))
+	err := s.link.Send(s.codec.out.build(priority, interval, wall))
 	s.r.mu.Lock()
 	s.r.stats.AdvertisementSent++
 	if priority == 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -14,14 +13,14 @@ import (
 // session is one run of a router: the goroutine that steps the machine, and
 // what it needs for that.
 type session struct {
-	r     *Router
-	link  Link
-	log   *slog.Logger
-	wall  func() time.Time
-	start time.Time // origin of the core's clock
+	r         *Router
+	link      Link
+	addresses Addresses // nil without WithAddresses
+	log       *slog.Logger
+	wall      func() time.Time
+	start     time.Time // origin of the core's clock
 
-	in      inspector
-	out     sender
+	codec   *codec
 	batch   [8]Packet
 	talk    talk
 	waiting []call // Yields that wait for the heir
@@ -40,24 +39,22 @@ type call struct {
 	result chan error // capacity 1
 }
 
-func newSession(r *Router, c *config, link Link, self netip.AddrPort, family Family) *session {
+func newSession(r *Router, c *config, link Link, addresses Addresses, self netip.AddrPort, family Family) *session {
 	s := &session{
-		r: r, link: link, wall: c.wall, start: time.Now(),
+		r: r, link: link, addresses: addresses, wall: c.wall, start: time.Now(),
 		log:   c.log.With("vrid", r.vrid),
 		calls: make(chan call), installed: make(chan installed), ended: make(chan struct{}),
 	}
-	addrs := addrsOf(r.vips)
-	s.in = inspector{vrid: r.vrid, family: family, self: self, addrs: addrs, sorted: slices.Clone(addrs)}
-	slices.SortFunc(s.in.sorted, netip.Addr.Compare)
-	if c.key.id != 0 {
-		s.in.auth = newAuthenticator(c.key, family, r.vrid, hmacWindow(c.interval), len(link.Peers()))
-	}
-	s.out = sender{link: link, self: self, family: family, auth: s.in.auth, advert: Advert{VRID: r.vrid, Addrs: addrs}}
-	if c.addresses != nil {
-		s.installer = newInstaller(c.addresses, r.vips, s.installed)
+	s.codec = newCodec(c, r.vrid, family, self, addrsOf(r.vips), link)
+	if addrs := s.addresses; addrs != nil {
+		s.installer = newInstaller(addrs, r.vips, s.installed)
 	}
 	if c.onTransition != nil {
-		s.deliveries = notify.New(func(t Transition) uint8 { return t.VRID }, c.onTransition)
+		s.deliveries = notify.New(func(t Transition) uint8 { return t.VRID }, func(t Transition) {
+			for _, f := range c.onTransition {
+				f(t)
+			}
+		})
 	}
 	return s
 }
@@ -75,6 +72,11 @@ func (s *session) serve(ctx context.Context) error {
 	close(s.ended)
 	s.finishInstalling()
 	installing.Wait()
+	if s.addresses != nil {
+		if e := s.addresses.Close(); e != nil {
+			s.log.Warn("closing the address manager", "err", e)
+		}
+	}
 	if e := s.link.Close(); e != nil {
 		s.log.Warn("closing the transport", "err", e)
 	}
@@ -173,11 +175,11 @@ func (s *session) drain() (more bool, err error) {
 func (s *session) receive(p *Packet) {
 	p.From, p.To = identity(p.From), identity(p.To)
 	var wall time.Time
-	if s.in.auth != nil {
+	if s.codec.signed() {
 		wall = s.wall()
 	}
-	why := s.in.inspect(p, wall)
-	a, r := &s.in.advert, s.r
+	why := s.codec.in.inspect(p, wall)
+	a, r := &s.codec.in.advert, s.r
 	r.mu.Lock()
 	if why != 0 {
 		r.drops[why]++
@@ -200,7 +202,7 @@ func (s *session) receive(p *Packet) {
 	}
 	s.step(event{kind: evAdvert, priority: a.Priority, interval: a.Interval, from: p.From}, nil)
 	// Last, since it may reorder the advert's addresses.
-	if !s.in.sameAddrs() {
+	if !s.codec.in.sameAddrs() {
 		s.warn(warnAddressList, p.From)
 	}
 }
@@ -232,8 +234,8 @@ func (s *session) step(ev event, cause error) instant {
 
 // take steps an event from outside.
 func (s *session) take(c call) {
-	if c.ev.kind == evSettings && s.in.auth != nil {
-		s.in.auth.setWindow(hmacWindow(c.ev.settings.interval))
+	if c.ev.kind == evSettings {
+		s.codec.setInterval(c.ev.settings.interval)
 	}
 	s.step(c.ev, nil)
 	if c.ev.kind == evYield && s.r.machine.yielding {

@@ -205,7 +205,7 @@ func (e *endlessLink) Receive(packets []Packet) (int, error) {
 	}
 	e.given += len(packets)
 	for i := range packets {
-		packets[i] = Packet{with(message(highPeer, 200), 7, 0), highPeer, group}
+		packets[i] = Packet{with(message(highPeer, 200), 7, 0), highPeer, group, 0}
 	}
 	return len(packets), nil
 }
@@ -425,7 +425,7 @@ func TestLateInstallErrorMeansNothing(t *testing.T) {
 // A Remove that is ordered just before the Install begins ends its context too.
 func TestInstallAfterRemoveWasOrdered(t *testing.T) {
 	ended := false
-	in := newInstaller(FuncAddresses(func(ctx context.Context, _ []netip.Prefix) error {
+	in := newInstaller(held(func(ctx context.Context, _ []netip.Prefix) error {
 		ended = ctx.Err() != nil
 		return nil
 	}, nil), vips4, nil)
@@ -468,7 +468,7 @@ func TestInstallerOrder(t *testing.T) {
 			var got string
 			gate := make(chan struct{})
 			results := make(chan installed, 10)
-			in := newInstaller(FuncAddresses(
+			in := newInstaller(held(
 				func(context.Context, []netip.Prefix) error { got += "i"; <-gate; return nil },
 				func(context.Context, []netip.Prefix) error { got += "r"; <-gate; return nil }), vips4, results)
 			go in.run(context.Background())
@@ -575,4 +575,9 @@ func TestWallClockSteps(t *testing.T) {
 			}
 		})
 	}
+}
+
+// held is FuncAddresses, opened.
+func held(install, remove func(context.Context, []netip.Prefix) error) Addresses {
+	return funcAddresses{install, remove}
 }

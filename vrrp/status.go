@@ -60,6 +60,12 @@ type Statistics struct {
 	EqualPriorities      uint64 `json:"equal-priorities"`
 	OwnerConflicts       uint64 `json:"owner-conflicts"`
 	DuplicateIdentities  uint64 `json:"duplicate-identities"`
+	Stalls               uint64 `json:"stalls"`
+	OneWayLinks          uint64 `json:"one-way-links"`
+	DuplicateVRIDs       uint64 `json:"duplicate-vrids"`
+	Announcements        uint64 `json:"announcements"`   // gratuitous ARP and neighbour advertisements, once an address
+	AnnounceErrors       uint64 `json:"announce-errors"` // of the Announcer
+	AddressConflicts     uint64 `json:"address-conflicts"`
 	SendErrors           uint64 `json:"send-errors"`           // of the transport
 	InstallErrors        uint64 `json:"install-errors"`        // of the AddressManager
 	RemoveErrors         uint64 `json:"remove-errors"`         // likewise
@@ -186,6 +192,12 @@ func (r *Router) Collect(emit func(name string, kind byte, value float64, labels
 		{"equal_priorities", st.EqualPriorities},
 		{"owner_conflicts", st.OwnerConflicts},
 		{"duplicate_identities", st.DuplicateIdentities},
+		{"stalls", st.Stalls},
+		{"one_way_links", st.OneWayLinks},
+		{"duplicate_vrids", st.DuplicateVRIDs},
+		{"announcements", st.Announcements},
+		{"announce_errors", st.AnnounceErrors},
+		{"address_conflicts", st.AddressConflicts},
 		{"send_errors", st.SendErrors},
 		{"install_errors", st.InstallErrors},
 		{"remove_errors", st.RemoveErrors},

@@ -47,8 +47,14 @@ func (s *Statistics) counter(w warning) *uint64 {
 		return &s.DuplicateIdentities
 	case warnInterval:
 		return &s.IntervalErrors
-	default:
+	case warnAddressList:
 		return &s.AddressListErrors
+	case warnStalled:
+		return &s.Stalls
+	case warnOneWay:
+		return &s.OneWayLinks
+	default:
+		return &s.DuplicateVRIDs
 	}
 }
 

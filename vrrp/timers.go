@@ -20,6 +20,17 @@ type settings struct {
 	preemptDelay time.Duration
 	startupDelay time.Duration
 	adverts      int // in a down interval, without the skew: 3 in RFC 9568
+	version      int // 2 or 3
+	plan         AnnouncePlan
+	quirks       quirks
+}
+
+// quirks are the departures that profiles turn on.
+type quirks struct {
+	silentOnLosing bool // an Active router does not answer a lower advert (RFC 5798)
+	silentOnYield  bool // an Active router does not answer a better advert before it leaves (RFC 9568)
+	removeFirst    bool // addresses are removed before priority 0 is sent, without a wait for the heir (RFC 9568)
+	preemptRest    bool // a preempt delay is followed by the rest of the down interval (keepalived)
 }
 
 // skewTime is Skew_Time of RFC 9568 section 6.1, in nanoseconds: it multiplies

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"net"
 	"net/netip"
 )
 
@@ -16,8 +17,35 @@ type Transport interface {
 
 // VirtualRouter names a virtual router on its network.
 type VirtualRouter struct {
-	VRID   uint8  // 1..255
-	Family Family // 0: that of the transport
+	VRID    uint8  // 1..255
+	Family  Family // 0: that of the transport
+	Version int    // 2 or 3
+
+	// Source is where adverts come from, of WithUnicast; invalid: the transport
+	// chooses. Peers are its speakers; none: multicast, or those of the transport.
+	Source netip.Addr
+	Peers  []Peer
+
+	VirtualMAC bool // of WithVirtualMAC; see MAC
+}
+
+// MAC returns the virtual MAC of the router (RFC 9568 section 7.3).
+func (vr VirtualRouter) MAC() net.HardwareAddr {
+	block := byte(1)
+	if vr.Family == IPv6 {
+		block = 2
+	}
+	return net.HardwareAddr{0x00, 0x00, 0x5e, 0x00, block, vr.VRID}
+}
+
+// Peer is a speaker that is reached by unicast, for [WithUnicast].
+type Peer struct {
+	Addr netip.Addr
+
+	// MinTTL and MaxTTL are what the TTL or hop limit of its adverts must be
+	// between. Default: 255 and 255 where both are 0, so that nobody from
+	// another network can speak for it.
+	MinTTL, MaxTTL uint8
 }
 
 // Link is an open transport. The router calls its methods from one goroutine.
@@ -60,4 +88,5 @@ type Packet struct {
 	Data []byte         // from the version on, with the HMAC trailer
 	From netip.AddrPort // the sender's identity
 	To   netip.AddrPort // where it was sent
+	TTL  uint8          // as received, hop limit for IPv6; 0: the carrier hides it
 }
