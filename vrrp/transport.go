@@ -89,4 +89,5 @@ type Packet struct {
 	From netip.AddrPort // the sender's identity
 	To   netip.AddrPort // where it was sent
 	TTL  uint8          // as received, hop limit for IPv6; 0: the carrier hides it
+	AH   bool           // received behind an IP authentication header, which is not in Data
 }
