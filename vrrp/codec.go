@@ -106,6 +106,7 @@ func (k *codec) setPeers(peers []Peer) {
 		k.to = append(k.to, netip.AddrPortFrom(p.Addr, 0))
 		k.listed = append(k.listed, newListed(identityOf(p), p))
 	}
+	k.in.heard.keep(k.listed)
 	k.in.heard.grow(len(peers))
 	if k.hmac != nil {
 		k.hmac.marks.grow(len(peers))

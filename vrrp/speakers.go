@@ -38,6 +38,15 @@ func (s *speakers) grow(peers int) {
 	s.room = max(s.room, peers, minMarks)
 }
 
+// keep forgets who is not among the peers.
+func (s *speakers) keep(peers []listed) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slots = slices.DeleteFunc(s.slots, func(k speaker) bool {
+		return !slices.ContainsFunc(peers, func(l listed) bool { return l.id == k.Addr })
+	})
+}
+
 // note remembers a good advert. Where there is no room, who was heard longest
 // ago gives way.
 func (s *speakers) note(from netip.AddrPort, a *Advert, signed bool) {
