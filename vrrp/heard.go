@@ -79,8 +79,8 @@ func (h *Heard) read(b []byte) DropReason {
 //
 //	TIME iface= vrid= src= dst= ttl= version= priority= interval= addrs= checksum= auth= hmac-key= hmac-time= ah drop= length=
 //
-// "owner" follows priority 255, and "resigns" priority 0. A password is not
-// shown.
+// "owner" follows priority 255, and "resigns" priority 0. "drop" is a
+// [DropReason]. A password is not shown.
 func (h Heard) String() string {
 	var out strings.Builder
 	put := func(format string, args ...any) { fmt.Fprintf(&out, " "+format, args...) }
@@ -101,10 +101,10 @@ func (h Heard) String() string {
 	}
 	if header {
 		put("version=%d priority=%d", a.Version, a.Priority)
-		switch a.Priority {
-		case 0:
+		switch whole := h.Drop == 0 || h.Drop == DropAH; {
+		case whole && a.Priority == 0:
 			put("resigns")
-		case owner:
+		case whole && a.Priority == owner:
 			put("owner")
 		}
 	}
@@ -131,7 +131,7 @@ func (h Heard) String() string {
 		put("ah")
 	}
 	if h.Drop != 0 {
-		put("drop=%v length=%d", h.Drop, h.Length)
+		put("drop=%s length=%d", h.Drop.String(), h.Length)
 	}
 	return strings.TrimPrefix(out.String(), " ")
 }

@@ -461,6 +461,7 @@ func TestAddressListsCompare(t *testing.T) {
 		{"one more", addrs("192.0.2.1"), addrs("192.0.2.1", "192.0.2.2"), false, false},
 		{"one less", addrs("192.0.2.1", "192.0.2.2"), addrs("192.0.2.2"), false, false},
 		{"one other", addrs("192.0.2.1", "192.0.2.2"), addrs("192.0.2.2", "192.0.2.3"), false, false},
+		{"first other", addrs("192.0.2.1", "192.0.2.2"), addrs("192.0.2.3", "192.0.2.1", "192.0.2.4"), false, false},
 		{"all other", addrs("192.0.2.1", "192.0.2.2"), addrs("192.0.2.3", "192.0.2.4"), false, true},
 		{"all other, more", addrs("192.0.2.1"), addrs("192.0.2.3", "192.0.2.4", "192.0.2.5"), false, true},
 		{"twice", addrs("192.0.2.1", "192.0.2.2"), addrs("192.0.2.1", "192.0.2.1"), false, false},
