@@ -81,6 +81,9 @@ func identityOf(p Peer) netip.AddrPort { return identity(netip.AddrPortFrom(p.Ad
 // signed reports whether the wall clock matters.
 func (k *codec) signed() bool { return k.hmac != nil }
 
+// speakers lists who was heard lately, for Status. Any goroutine may call it.
+func (k *codec) speakers() []Speaker { return k.in.heard.list() }
+
 // setAddrs changes the virtual addresses.
 func (k *codec) setAddrs(addrs []netip.Addr) {
 	k.addrs, k.sorted = addrs, slices.Clone(addrs)
@@ -109,6 +112,7 @@ func (k *codec) setPeers(peers []Peer) {
 	k.in.heard.keep(k.listed)
 	k.in.heard.grow(len(peers))
 	if k.hmac != nil {
+		k.hmac.marks.keep(k.listed)
 		k.hmac.marks.grow(len(peers))
 	}
 }

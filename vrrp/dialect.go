@@ -52,6 +52,11 @@ func (c *config) checkDialect(f Family) error {
 			bad("WithPassword cannot be combined with an HMAC key")
 		}
 	}
+	for _, p := range c.peers {
+		if l := newListed(identityOf(p), p); l.minTTL > l.maxTTL {
+			bad("unicast peer %v: nothing is between a TTL of %d and one of %d", p.Addr, l.minTTL, l.maxTTL)
+		}
+	}
 	if d.checksum >= checksums {
 		bad("WithChecksum: %v is no form of the checksum", d.checksum)
 	}

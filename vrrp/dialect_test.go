@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,8 @@ func TestDialectRefuses(t *testing.T) {
 		{"password in version 3", false, []Option{WithPassword("secret12")}, []string{"version 3 has no passwords"}},
 		{"password and key", false, []Option{WithVersion(2), WithPassword("secret12"), WithHMAC(key)}, []string{"cannot be combined"}},
 		{"password over UDP", false, []Option{WithVersion(2), WithPassword("secret12"), WithTransport(udp)}, []string{"cannot be combined"}},
+		{"empty range of TTLs", false, []Option{WithUnicast(netip.Addr{}, Peer{Addr: netip.MustParseAddr("192.0.2.1"), MinTTL: 255, MaxTTL: 64})},
+			[]string{"unicast peer 192.0.2.1: nothing is between a TTL of 255 and one of 64"}},
 		{"form", false, []Option{WithChecksum(9)}, []string{"Checksum(9) is no form of the checksum"}},
 		{"no key", false, []Option{WithHMAC(HMACKey{})}, []string{"WithHMAC without a key"}},
 		{"no further key", false, []Option{WithHMAC(key, HMACAlso(HMACKey{}))}, []string{"HMACAlso without a key"}},

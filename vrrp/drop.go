@@ -29,7 +29,7 @@ const (
 	DropAuthType                    // version 2: another authentication type than ours, or an unknown one
 	DropAuth                        // version 2: another password
 	DropChecksum                    // no form of the checksum is right
-	DropCount                       // no address (RFC 9568 erratum 8299)
+	DropCount                       // no address (RFC 9568 erratum 8299), unless this router has none either
 	DropInterval                    // interval 0 (RFC 9568 erratum 8301)
 	DropLinkLocal                   // the first IPv6 address is not link-local (RFC 9568 erratum 8300)
 	DropIntervalMismatch            // version 2: another interval than ours (RFC 3768 section 7.1)

@@ -349,8 +349,11 @@ func TestSetPeers(t *testing.T) {
 		}
 	}
 	var heard []netip.AddrPort
-	for _, s := range in.in.heard.list() {
+	for _, s := range in.speakers() {
 		heard = append(heard, s.Addr)
+	}
+	if in.hmac.marks.find(first.self) != nil {
+		t.Error("the mark of one that is not listed any more is kept")
 	}
 	if want := []netip.AddrPort{third.self, fourth.self}; !slices.Equal(heard, want) {
 		t.Errorf("speakers %v, want %v", heard, want)

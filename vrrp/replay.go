@@ -57,6 +57,15 @@ func (m *marks) grow(peers int) {
 	}
 }
 
+// keep forgets who is not among the peers.
+func (m *marks) keep(peers []listed) {
+	for i := range m.slots {
+		if !slices.ContainsFunc(peers, func(l listed) bool { return l.id == m.slots[i].from }) {
+			m.slots[i] = mark{}
+		}
+	}
+}
+
 // find returns the mark of a speaker, or nil.
 func (m *marks) find(from netip.AddrPort) *mark {
 	for i := range m.slots {

@@ -44,7 +44,8 @@ type Peer struct {
 
 	// MinTTL and MaxTTL are what the TTL or hop limit of its adverts must be
 	// between. Default: 255 and 255 where both are 0, so that nobody from
-	// another network can speak for it.
+	// another network can speak for it; a MaxTTL of 0 beside a MinTTL is 255.
+	// keepalived sends IPv6 unicast with the system's hop limit, mostly 64.
 	MinTTL, MaxTTL uint8
 }
 
