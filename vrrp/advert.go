@@ -11,6 +11,7 @@ import (
 // Figures of RFC 9568 section 5.
 const (
 	protocol   = 112 // IP protocol number
+	version2   = 2
 	version3   = 3
 	typeAdvert = 1
 	headerLen  = 8

@@ -45,14 +45,14 @@ func (m *machine) backupHears(now instant, ev *event) {
 	switch {
 	case ev.priority == 0:
 		// The learned interval stays: the skew is relative to it.
-		m.skewed, m.beaten, m.holdAt = true, false, never
+		m.skewed, m.beaten, m.waited, m.holdAt = true, false, false, never
 		m.timer = after(now, m.skew())
 	case ev.priority >= m.effective():
-		m.holdAt = never
+		m.holdAt, m.waited = never, false
 		m.accept(now, ev.interval)
 	case !m.preempts():
 		m.accept(now, ev.interval)
-	case m.set.preemptDelay > 0:
+	case m.set.preemptDelay > 0 && !m.waited:
 		if m.holdAt == never {
 			m.holdAt = after(now, m.set.preemptDelay)
 		}
@@ -92,16 +92,33 @@ func (m *machine) activeHears(now instant, ev *event) {
 	case ev.priority == mine && ev.from.Compare(m.self) > 0:
 		m.concede(now, ev, ReasonHigherAddress)
 	default:
-		// The advert that answers at once does not move Adver_Timer.
-		m.warn(warnLosing, ev.from)
-		m.send(mine)
+		m.loses(now, ev.from)
 	}
+}
+
+// loses answers a speaker that should be a Backup, without moving Adver_Timer,
+// and tells the neighbours whose advert it may have heeded. One that goes on and
+// on does not hear us.
+func (m *machine) loses(now instant, peer netip.AddrPort) {
+	m.warn(warnLosing, peer)
+	if peer != m.rival {
+		m.rival, m.losing = peer, 0
+	}
+	if m.losing++; m.losing > m.set.adverts {
+		m.warn(warnOneWay, peer)
+	}
+	if !m.set.quirks.silentOnLosing {
+		m.send(m.effective())
+	}
+	m.announceAgain(now)
 }
 
 // concede leaves Active to a better router. It answers once first: after a split
 // the winner must learn that there was somebody to announce against.
 func (m *machine) concede(now instant, ev *event, why Reason) {
-	m.send(m.effective())
+	if !m.set.quirks.silentOnYield {
+		m.send(m.effective())
+	}
 	m.do(action{kind: actRemove})
 	m.follow(now, ev, why)
 }
