@@ -62,7 +62,9 @@ func (m *machine) claim(now instant, change func()) {
 	if m.state != Backup {
 		return
 	}
-	m.timer = after(m.timer, m.wait()-before)
+	if m.timer != never {
+		m.timer = after(m.timer, m.wait()-before)
+	}
 	if (m.beaten || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
 		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)

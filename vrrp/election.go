@@ -41,9 +41,10 @@ func (m *machine) warnEqual(ev *event) {
 
 // backupHears is RFC 9568 section 6.4.2. Addresses are not compared here.
 func (m *machine) backupHears(now instant, ev *event) {
-	m.rival = ev.from
+	m.rival, m.heardAt = ev.from, now
 	switch {
 	case ev.priority == 0:
+		m.wants = false
 		// The learned interval stays: the skew is relative to it.
 		m.skewed, m.beaten, m.waited, m.holdAt = true, false, false, never
 		m.timer = after(now, m.skew())
@@ -75,7 +76,7 @@ type lower struct {
 // accept follows the speaker of an advert in Backup.
 func (m *machine) accept(now instant, interval time.Duration) {
 	m.learn(interval)
-	m.skewed, m.beaten = false, false
+	m.skewed, m.beaten, m.wants = false, false, false
 	m.timer = after(now, m.down())
 }
 
@@ -85,15 +86,28 @@ func (m *machine) activeHears(now instant, ev *event) {
 	mine := m.effective()
 	switch {
 	case ev.priority == 0:
+		// It was Active too, or says so: neighbours may have heeded it.
 		m.send(mine)
 		m.timer = after(now, m.period())
+		m.announceAgain(now)
+		m.seen.kind = seenNobody
 	case ev.priority > mine:
-		m.concede(now, ev, ReasonHigherPriority)
+		m.lose(now, ev, ReasonHigherPriority)
 	case ev.priority == mine && ev.from.Compare(m.self) > 0:
-		m.concede(now, ev, ReasonHigherAddress)
+		m.lose(now, ev, ReasonHigherAddress)
 	default:
+		m.see(now, seenWorse, ev, ReasonNone)
 		m.loses(now, ev.from)
 	}
+}
+
+// lose leaves to a better router, unless a group has to agree.
+func (m *machine) lose(now instant, ev *event, why Reason) {
+	if m.grouped {
+		m.see(now, seenBetter, ev, why)
+		return
+	}
+	m.concede(now, ev, why)
 }
 
 // loses answers a speaker that should be a Backup, without moving Adver_Timer,

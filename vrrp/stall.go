@@ -16,8 +16,8 @@ func (m *machine) stalled(now instant) {
 		return
 	case m.state == Backup:
 		wait := after(now, m.learned+m.skew())
-		if m.timer <= now {
-			m.timer = wait
+		if m.timer <= now || m.wants {
+			m.timer, m.wants = wait, false
 		}
 		if m.holdAt <= now {
 			m.holdAt = wait
