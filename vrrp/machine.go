@@ -219,7 +219,7 @@ func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
 	m.become(now, why, rival)
 }
 
-// become is Active. The advert comes first, so that another Active router
+// become makes it Active. The advert comes first, so that another Active router
 // begins to leave while the addresses are installed.
 func (m *machine) become(now instant, why Reason, rival netip.AddrPort) {
 	m.send(m.effective())
