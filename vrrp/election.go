@@ -41,18 +41,19 @@ func (m *machine) warnEqual(ev *event) {
 
 // backupHears is RFC 9568 section 6.4.2. Addresses are not compared here.
 func (m *machine) backupHears(now instant, ev *event) {
-	m.rival = ev.from
+	m.rival, m.heardAt = ev.from, now
 	switch {
 	case ev.priority == 0:
+		m.wants = false
 		// The learned interval stays: the skew is relative to it.
-		m.skewed, m.beaten, m.holdAt = true, false, never
+		m.skewed, m.beaten, m.waited, m.holdAt = true, false, false, never
 		m.timer = after(now, m.skew())
 	case ev.priority >= m.effective():
-		m.holdAt = never
+		m.holdAt, m.waited = never, false
 		m.accept(now, ev.interval)
 	case !m.preempts():
 		m.accept(now, ev.interval)
-	case m.set.preemptDelay > 0:
+	case m.set.preemptDelay > 0 && !m.waited:
 		if m.holdAt == never {
 			m.holdAt = after(now, m.set.preemptDelay)
 		}
@@ -75,7 +76,7 @@ type lower struct {
 // accept follows the speaker of an advert in Backup.
 func (m *machine) accept(now instant, interval time.Duration) {
 	m.learn(interval)
-	m.skewed, m.beaten = false, false
+	m.skewed, m.beaten, m.wants = false, false, false
 	m.timer = after(now, m.down())
 }
 
@@ -85,23 +86,53 @@ func (m *machine) activeHears(now instant, ev *event) {
 	mine := m.effective()
 	switch {
 	case ev.priority == 0:
+		// It was Active too, or says so: neighbours may have heeded it.
 		m.send(mine)
 		m.timer = after(now, m.period())
+		m.announceAgain(now)
+		m.seen.kind = seenNobody
 	case ev.priority > mine:
-		m.concede(now, ev, ReasonHigherPriority)
+		m.lose(now, ev, ReasonHigherPriority)
 	case ev.priority == mine && ev.from.Compare(m.self) > 0:
-		m.concede(now, ev, ReasonHigherAddress)
+		m.lose(now, ev, ReasonHigherAddress)
 	default:
-		// The advert that answers at once does not move Adver_Timer.
-		m.warn(warnLosing, ev.from)
-		m.send(mine)
+		m.see(now, seenWorse, ev, ReasonNone)
+		m.loses(now, ev.from)
 	}
+}
+
+// lose leaves to a better router, unless a group has to agree.
+func (m *machine) lose(now instant, ev *event, why Reason) {
+	if m.grouped {
+		m.see(now, seenBetter, ev, why)
+		return
+	}
+	m.concede(now, ev, why)
+}
+
+// loses answers a speaker that should be a Backup, without moving Adver_Timer,
+// and tells the neighbours whose advert it may have heeded. One that goes on and
+// on does not hear us.
+func (m *machine) loses(now instant, peer netip.AddrPort) {
+	m.warn(warnLosing, peer)
+	if peer != m.rival {
+		m.rival, m.losing = peer, 0
+	}
+	if m.losing++; m.losing > m.set.adverts {
+		m.warn(warnOneWay, peer)
+	}
+	if !m.set.quirks.silentOnLosing {
+		m.send(m.effective())
+	}
+	m.announceAgain(now)
 }
 
 // concede leaves Active to a better router. It answers once first: after a split
 // the winner must learn that there was somebody to announce against.
 func (m *machine) concede(now instant, ev *event, why Reason) {
-	m.send(m.effective())
+	if !m.set.quirks.silentOnYield {
+		m.send(m.effective())
+	}
 	m.do(action{kind: actRemove})
 	m.follow(now, ev, why)
 }

@@ -67,6 +67,7 @@ type event struct {
 	delta    int            // evTrack: what the trackers add to the priority
 	down     bool           // evTrack: a tracker of weight 0 is down, or not known yet
 	late     time.Duration  // evStalled: how late the driver was
+	concede  bool           // evLeave: to the better speaker it has seen
 }
 
 type eventKind uint8
@@ -87,6 +88,8 @@ const (
 	evStalled   // the driver was held up, or the host slept
 	evNeighbors // neighbours may have forgotten the addresses: the link came back, an address was restored
 	evIdentity  // this speaker's identity is from now
+	evTake      // within a cluster: be Active
+	evLeave     // within a cluster: be a Backup
 )
 
 // action is what a machine asks of its driver. Actions are performed in order.
@@ -149,6 +152,9 @@ const (
 	faultTracking                       // a tracker of weight 0 is down, or not known yet
 	faultGroup                          // another member of the sync group has a fault
 )
+
+// unsendable faults leave nothing to say, since nobody would hear it.
+const unsendable = faultLink | faultSource
 
 var faultNames = [...]string{"addresses", "link", "source", "tracking", "group"}
 

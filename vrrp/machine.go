@@ -14,6 +14,7 @@ type machine struct {
 
 	state   State
 	standby bool     // yielded, and not resumed: claims priority 1 and does not preempt
+	delta   int      // what the trackers add to the priority
 	faults  faultSet // what keeps it in Fault
 	retryAt instant  // faultAddresses clears by itself then
 
@@ -28,22 +29,32 @@ type machine struct {
 	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
 	rival   netip.AddrPort // Backup: the speaker heard last
 	holdAt  instant        // Backup: the preempt delay ends
+	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
 	lower   lower          // Backup: what was heard last, while beaten or before holdAt
 
 	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir
 	yieldTo  State         // where that ends
 	paced    int           // Active: adverts left to send at pace, see update
 	pace     time.Duration // Active: the interval before it grew
-	out      []action      // reused by every step
+	grouped  bool          // a member of a cluster, which decides
+	wants    bool          // grouped Backup: would be Active, because of why
+	why      Reason        // likewise
+	heardAt  instant       // Backup: the last advert
+	seen     seen          // grouped Active: somebody else who is
+
+	losing int      // Active: adverts in a row of rival, which has a lower claim and does not leave
+	news   pacer    // Active: when the neighbours are told
+	out    []action // reused by every step
 }
 
 func newMachine(set settings, self netip.AddrPort) *machine {
-	return &machine{set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval}
+	set.plan = set.plan.resolve()
+	return &machine{set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval, news: stopped()}
 }
 
 // deadline returns when step wants evTick next, or never. A driver hands over
 // what it has received before it honours a deadline.
-func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt) }
+func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt, m.news.next) }
 
 // step takes one event. The actions are valid until the next step.
 func (m *machine) step(now instant, ev event) []action {
@@ -62,23 +73,41 @@ func (m *machine) step(now instant, ev event) []action {
 	case evYield:
 		m.yield(now)
 	case evResume:
-		m.claim(now, func() { m.standby = false })
+		m.resume(now)
 	case evFault:
 		m.fault(now, ev.fault, ev.retry)
 	case evClear:
 		m.clear(now, ev.fault)
 	case evSettings:
 		m.update(now, ev.settings)
+	case evInstalled:
+		m.held(now)
+	case evTrack:
+		m.track(now, ev.delta, ev.down)
+	case evStalled:
+		m.stalled(now)
+	case evNeighbors:
+		m.announceAgain(now)
+	case evIdentity:
+		m.self = ev.from
+	case evTake:
+		m.become(now, m.why, m.rival)
+	case evLeave:
+		m.giveUp(now, ev.concede)
 	}
 	return m.out
 }
 
-// effective is the priority that the router claims now.
+// effective is the priority that the router claims now. Trackers do not change
+// that of an owner.
 func (m *machine) effective() uint8 {
-	if m.standby {
+	switch {
+	case m.standby:
 		return 1
+	case m.set.priority == owner:
+		return owner
 	}
-	return m.set.priority
+	return uint8(min(max(int(m.set.priority)+m.delta, 1), owner-1))
 }
 
 // preempts is Preempt_Mode. An owner always preempts (RFC 9568 section 6.1).
@@ -86,10 +115,8 @@ func (m *machine) preempts() bool {
 	return !m.standby && (m.set.preempt || m.set.priority == owner)
 }
 
-func (m *machine) skew() time.Duration { return skewTime(m.effective(), m.learned) }
-func (m *machine) down() time.Duration {
-	return downInterval(m.set.adverts, m.effective(), m.learned)
-}
+func (m *machine) skew() time.Duration { return m.set.skew(m.effective(), m.learned) }
+func (m *machine) down() time.Duration { return m.set.down(m.effective(), m.learned) }
 
 // wait is what timer was armed with in Backup.
 func (m *machine) wait() time.Duration {
@@ -105,6 +132,8 @@ func (m *machine) tick(now instant) {
 		m.clear(now, faultAddresses)
 	}
 	switch {
+	case m.state == Backup && m.holdAt <= now && m.set.quirks.preemptRest:
+		m.holdAt, m.waited, m.beaten = never, true, true
 	case m.state == Backup && m.holdAt <= now:
 		m.promote(now, ReasonPreemptDelay, m.rival)
 	case m.timer > now:
@@ -117,6 +146,31 @@ func (m *machine) tick(now instant) {
 	case m.state == Active:
 		m.send(m.effective())
 		m.rearm(now)
+	}
+	m.tell(now)
+}
+
+// held is the end of an Install.
+func (m *machine) held(now instant) {
+	if m.state == Active && !m.yielding {
+		m.news.begin(now, &m.set.plan, m.set.interval)
+		m.tell(now)
+	}
+}
+
+// announceAgain is for when neighbours may believe something else. Before the
+// addresses are installed there is nothing to tell.
+func (m *machine) announceAgain(now instant) {
+	if m.news.burst != never {
+		m.news.again(now, &m.set.plan, m.set.interval)
+		m.tell(now)
+	}
+}
+
+// tell announces as often as is due.
+func (m *machine) tell(now instant) {
+	for range m.news.tick(now, &m.set.plan) {
+		m.do(action{kind: actAnnounce})
 	}
 }
 
@@ -156,9 +210,18 @@ func (m *machine) begin(now instant) {
 	}
 }
 
-// promote becomes Active. The advert comes first, so that another Active router
-// begins to leave while the addresses are installed.
+// promote becomes Active, unless a group has to agree.
 func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
+	if m.grouped {
+		m.want(why)
+		return
+	}
+	m.become(now, why, rival)
+}
+
+// become makes it Active. The advert comes first, so that another Active router
+// begins to leave while the addresses are installed.
+func (m *machine) become(now instant, why Reason, rival netip.AddrPort) {
 	m.send(m.effective())
 	m.do(action{kind: actInstall})
 	m.enter(Active, why, rival)
@@ -169,14 +232,14 @@ func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
 func (m *machine) fault(now instant, f faultSet, retry bool) {
 	m.faults |= f
 	if retry {
-		m.retryAt = after(now, downInterval(m.set.adverts, m.effective(), m.set.interval))
+		m.retryAt = after(now, m.set.down(m.effective(), m.set.interval))
 	}
 	switch {
 	case m.yielding && m.yieldTo == Initialize:
 		m.release(now, nil) // nothing left to wait for
 		return
 	case m.state == Active:
-		if !m.yielding {
+		if !m.yielding && f&unsendable == 0 {
 			m.send(0)
 		}
 		m.do(action{kind: actRemove})
@@ -209,9 +272,11 @@ func (m *machine) rearm(now instant) {
 	}
 }
 
-// learn adopts the interval of the Active router.
+// learn adopts the interval of the Active router, which version 2 does not.
 func (m *machine) learn(interval time.Duration) {
-	m.learned, m.heard = interval, true
+	if m.set.version != version2 {
+		m.learned, m.heard = interval, true
+	}
 }
 
 // enter changes the state, and forgets what belonged to the old one.
@@ -220,8 +285,10 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	m.state = to
 	m.timer, m.holdAt = never, never
 	m.learned, m.heard = m.set.interval, false
-	m.skewed, m.beaten, m.rival = false, false, netip.AddrPort{}
-	m.yielding, m.paced = false, 0
+	m.skewed, m.beaten, m.waited, m.rival = false, false, false, netip.AddrPort{}
+	m.yielding, m.paced, m.losing = false, 0, 0
+	m.news = stopped()
+	m.wants, m.seen = false, seen{}
 	if to == Initialize {
 		m.rest()
 	}

@@ -108,3 +108,8 @@ const (
 	skew100 = 156 * time.Second / 256
 	down1   = 3*time.Second + 255*time.Second/256
 )
+
+// downInterval is Active_Down_Interval of version 3.
+func downInterval(adverts int, priority uint8, interval time.Duration) time.Duration {
+	return time.Duration(adverts)*interval + skewTime(priority, interval)
+}
