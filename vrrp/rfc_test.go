@@ -133,7 +133,7 @@ func TestRFC9568_6_4_2_LowerPriorityAdvert(t *testing.T) {
 		r.step(t1, heard(0, highPeer), "", Backup, skew100)
 	})
 	t.Run("an owner always preempts", func(t *testing.T) {
-		r := newRig(t, owns, nopreempt).quietly(t0, event{kind: evStart}, event{kind: evFault, fault: 2}, event{kind: evClear, fault: 2})
+		r := newRig(t, owns, nopreempt).quietly(t0, event{kind: evStart}, event{kind: evFault, fault: faultTracking}, event{kind: evClear, fault: faultTracking})
 		r.step(t1, heard(254, highPeer), "", Backup, downInterval(3, 255, time.Second)-2*time.Second)
 	})
 }
@@ -227,7 +227,11 @@ func TestRFC9568_6_4_3_LosingAdvert(t *testing.T) {
 	r := newRig(t).active()
 	for i := range 5 {
 		t1 := after(t0, time.Duration(i+1)*100*time.Millisecond)
-		r.step(t1, heard(99, highPeer), "warn losing, send 100", Active, time.Second-time.Duration(t1-t0))
+		want := "warn losing, send 100"
+		if i >= 3 {
+			want = "warn losing, warn oneway, send 100" // three adverts were not heard
+		}
+		r.step(t1, heard(99, highPeer), want, Active, time.Second-time.Duration(t1-t0))
 	}
 }
 
@@ -338,7 +342,7 @@ func TestYield(t *testing.T) {
 	t.Run("then fault", func(t *testing.T) {
 		r := newRig(t).active()
 		r.quietly(t1, yield)
-		r.step(t2, event{kind: evFault, fault: 2}, "remove, active>fault fault", Fault, -1)
+		r.step(t2, event{kind: evFault, fault: faultTracking}, "remove, active>fault fault", Fault, -1)
 	})
 	t.Run("an owner too", func(t *testing.T) {
 		r := newRig(t, owns).quietly(t0, event{kind: evStart})
@@ -357,8 +361,8 @@ func TestYield(t *testing.T) {
 
 func TestFault(t *testing.T) {
 	t1 := after(t0, 300*time.Millisecond)
-	fault, other := event{kind: evFault, fault: 2}, event{kind: evFault, fault: 4}
-	clearFault, clearOther := event{kind: evClear, fault: 2}, event{kind: evClear, fault: 4}
+	fault, other := event{kind: evFault, fault: faultTracking}, event{kind: evFault, fault: faultGroup}
+	clearFault, clearOther := event{kind: evClear, fault: faultTracking}, event{kind: evClear, fault: faultGroup}
 	t.Run("from active", func(t *testing.T) {
 		r := newRig(t).active()
 		r.step(t1, fault, "send 0, remove, active>fault fault", Fault, -1)
@@ -439,7 +443,7 @@ func TestSettings(t *testing.T) {
 	})
 	t.Run("priority while active", func(t *testing.T) {
 		r := newRig(t).active()
-		r.step(after(t0, 300*time.Millisecond), priority(50), "", Active, 700*time.Millisecond)
+		r.step(after(t0, 300*time.Millisecond), priority(50), "send 50", Active, 700*time.Millisecond)
 		r.step(t1, event{kind: evTick}, "send 50", Active, time.Second)
 	})
 	t.Run("own interval, nobody heard", func(t *testing.T) {

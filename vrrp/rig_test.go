@@ -19,7 +19,7 @@ var (
 const t0 instant = 1_000_000_000_000
 
 func testSettings() settings {
-	return settings{priority: 100, interval: time.Second, preempt: true, adverts: 3}
+	return settings{priority: 100, interval: time.Second, preempt: true, adverts: 3, version: version3}
 }
 
 // rig steps a machine and reads what it did.
@@ -78,9 +78,16 @@ func heard(priority uint8, from netip.AddrPort) event {
 var kindNames = map[eventKind]string{
 	evTick: "tick", evStart: "start", evShutdown: "shutdown", evLost: "lost", evAdvert: "advert",
 	evYield: "yield", evResume: "resume", evFault: "fault", evClear: "clear", evSettings: "settings",
+	evInstalled: "installed", evTrack: "track", evStalled: "stalled", evNeighbors: "neighbors", evIdentity: "identity",
 }
 
 func (k eventKind) String() string { return kindNames[k] }
+
+var warningWords = [warnings]string{
+	warnEqualPriority: "equal", warnOwnerConflict: "owners", warnLosing: "losing", warnDuplicate: "duplicate",
+	warnInterval: "interval", warnAddressList: "addresses", warnStalled: "stalled", warnOneWay: "oneway",
+	warnDuplicateVRID: "vrid",
+}
 
 // describe writes actions as words.
 func describe(actions []action) string {
@@ -96,7 +103,9 @@ func describe(actions []action) string {
 		case actTransition:
 			out = append(out, fmt.Sprintf("%v>%v %v", a.from, a.to, a.reason))
 		case actWarn:
-			out = append(out, [...]string{"warn equal", "warn owners", "warn losing", "warn duplicate"}[a.warning])
+			out = append(out, "warn "+warningWords[a.warning])
+		case actAnnounce:
+			out = append(out, "announce")
 		}
 	}
 	return strings.Join(out, ", ")

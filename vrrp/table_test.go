@@ -31,7 +31,7 @@ var tableStates = map[string]func(t *testing.T) *rig{
 	"owner":    func(t *testing.T) *rig { return newRig(t, owns).quietly(t0, event{kind: evStart}) },
 	"yielding": func(t *testing.T) *rig { return newRig(t).active().quietly(t0, event{kind: evYield}) },
 	"leaving":  func(t *testing.T) *rig { return newRig(t).active().quietly(t0, event{kind: evShutdown}) },
-	"fault":    func(t *testing.T) *rig { return newRig(t).backup().quietly(t0, event{kind: evFault, fault: 2}) },
+	"fault":    func(t *testing.T) *rig { return newRig(t).backup().quietly(t0, event{kind: evFault, fault: faultTracking}) },
 	"retrying": func(t *testing.T) *rig {
 		return newRig(t).active().quietly(t0, event{kind: evFault, fault: faultAddresses, retry: true})
 	},
@@ -55,8 +55,8 @@ var tableEvents = []struct {
 	{"255", heard(255, lowPeer)},
 	{"yield", event{kind: evYield}},
 	{"resume", event{kind: evResume}},
-	{"fault", event{kind: evFault, fault: 2}},
-	{"clear", event{kind: evClear, fault: 2}},
+	{"fault", event{kind: evFault, fault: faultTracking}},
+	{"clear", event{kind: evClear, fault: faultTracking}},
 	{"same settings", event{}}, // evSettings of the machine's own
 }
 
