@@ -5,13 +5,18 @@ import "time"
 // update adopts new settings without a transition.
 func (m *machine) update(now instant, set settings) {
 	old, claimed := m.set.interval, m.effective()
-	set.plan = set.plan.resolve()
 	m.claim(now, func() {
 		m.set = set
 		if !m.heard {
 			m.learned = set.interval
 		}
 	})
+	if plan := set.plan.resolve(); plan != m.plan {
+		m.plan = plan
+		if m.news.burst != never {
+			m.held(now)
+		}
+	}
 	if m.holdAt != never && (!m.preempts() || set.preemptDelay == 0) {
 		m.holdAt = never
 	}
@@ -63,7 +68,7 @@ func (m *machine) claim(now instant, change func()) {
 		return
 	}
 	m.timer = after(m.timer, m.wait()-before)
-	if (m.beaten || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
+	if (m.beaten || m.waited || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
 		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)
 	}

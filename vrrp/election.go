@@ -64,8 +64,9 @@ func (m *machine) backupHears(now instant, ev *event) {
 	}
 }
 
-// lower is an advert of an Active router that is to be preempted. It counts
-// after all when the claim changes before that; see claim.
+// lower is an advert of a speaker with a lower claim. That of an Active router
+// that is to be preempted counts after all when the claim changes before that;
+// see claim.
 type lower struct {
 	at       instant
 	priority uint8
@@ -92,20 +93,21 @@ func (m *machine) activeHears(now instant, ev *event) {
 	case ev.priority == mine && ev.from.Compare(m.self) > 0:
 		m.concede(now, ev, ReasonHigherAddress)
 	default:
-		m.loses(now, ev.from)
+		m.loses(now, ev)
 	}
 }
 
 // loses answers a speaker that should be a Backup, without moving Adver_Timer,
-// and tells the neighbours whose advert it may have heeded. One that goes on and
-// on does not hear us.
-func (m *machine) loses(now instant, peer netip.AddrPort) {
-	m.warn(warnLosing, peer)
-	if peer != m.rival {
-		m.rival, m.losing = peer, 0
+// and tells the neighbours, who may have believed it. One that goes on and on
+// does not hear us.
+func (m *machine) loses(now instant, ev *event) {
+	m.warn(warnLosing, ev.from)
+	if ev.from != m.rival || now > after(m.lower.at, m.set.down(ev.priority, ev.interval)) {
+		m.losing = 0
 	}
+	m.rival, m.lower = ev.from, lower{now, ev.priority, ev.interval}
 	if m.losing++; m.losing > m.set.adverts {
-		m.warn(warnOneWay, peer)
+		m.warn(warnOneWay, ev.from)
 	}
 	if !m.set.quirks.silentOnLosing {
 		m.send(m.effective())

@@ -92,6 +92,7 @@ var warningWords = [warnings]string{
 // describe writes actions as words.
 func describe(actions []action) string {
 	var out []string
+	announced := 0 // rounds in a row
 	for _, a := range actions {
 		switch a.kind {
 		case actSend:
@@ -105,8 +106,14 @@ func describe(actions []action) string {
 		case actWarn:
 			out = append(out, "warn "+warningWords[a.warning])
 		case actAnnounce:
-			out = append(out, "announce")
+			announced++
+			if n := len(out); announced > 1 {
+				out = out[:n-1]
+			}
+			out = append(out, fmt.Sprintf("announce %d", announced))
+			continue
 		}
+		announced = 0
 	}
 	return strings.Join(out, ", ")
 }
@@ -117,6 +124,16 @@ const (
 	skew100 = 156 * time.Second / 256
 	down1   = 3*time.Second + 255*time.Second/256
 )
+
+// version2At speaks version 2 at this interval.
+func version2At(interval time.Duration) func(*settings) {
+	return func(s *settings) { s.version, s.interval = version2, interval }
+}
+
+// spaced is a plan whose rounds are apart: two at once, two after 2 s.
+func spaced(s *settings) {
+	s.plan = AnnouncePlan{Burst: 2, Delay: 2 * time.Second, Repeat: 2, Refresh: 30 * time.Second, Spacing: 100 * time.Millisecond}
+}
 
 // downInterval is Active_Down_Interval of version 3.
 func downInterval(adverts int, priority uint8, interval time.Duration) time.Duration {
