@@ -88,6 +88,7 @@ func (m *machine) activeHears(now instant, ev *event) {
 	case ev.priority == 0:
 		m.send(mine)
 		m.timer = after(now, m.period())
+		m.announceAgain(now) // only an Active router resigns: it may have announced after us
 	case ev.priority > mine:
 		m.concede(now, ev, ReasonHigherPriority)
 	case ev.priority == mine && ev.from.Compare(m.self) > 0:
