@@ -72,6 +72,7 @@ func (m *machine) claim(now instant, change func()) {
 		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)
 	}
+	m.timer = max(m.timer, now) // what the change moved into the past is not late
 }
 
 // period is the time to the next advert.

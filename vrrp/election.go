@@ -17,6 +17,9 @@ func (m *machine) advert(now instant, ev *event) {
 		m.warn(warnDuplicate, ev.from) // our own packet, or a stolen address: never follow it
 		return
 	}
+	if m.state == Active && now > after(m.timer, m.down()) {
+		m.stalled(now) // this advert has waited in a queue
+	}
 	m.warnEqual(ev)
 	switch {
 	case m.state == Backup:
@@ -103,11 +106,14 @@ func (m *machine) activeHears(now instant, ev *event) {
 // does not hear us.
 func (m *machine) loses(now instant, ev *event) {
 	m.warn(warnLosing, ev.from)
-	if ev.from != m.rival || now > after(m.lower.at, m.set.down(ev.priority, ev.interval)) {
-		m.losing = 0
+	switch heard := m.lower.at; {
+	case ev.from != m.rival || now > after(heard, m.set.down(ev.priority, ev.interval)):
+		m.rival, m.losing = ev.from, 1
+	case now > after(heard, ev.interval/2): // copies, and what waited in a queue, say nothing new
+		m.losing++
 	}
-	m.rival, m.lower = ev.from, lower{now, ev.priority, ev.interval}
-	if m.losing++; m.losing > m.set.adverts {
+	m.lower = lower{now, ev.priority, ev.interval}
+	if m.losing > m.set.adverts {
 		m.warn(warnOneWay, ev.from)
 	}
 	if !m.set.quirks.silentOnLosing {
