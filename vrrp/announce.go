@@ -32,9 +32,10 @@ type Announcements interface {
 //
 // The first burst begins when the addresses are installed, and again on a new
 // reason: a lower speaker was heard, the link came back, an address was
-// restored, the host slept. Reasons that come faster than one an interval start
-// over less and less often, down to once a second, and the last one is always
-// announced on. Nothing is announced after the router has left Active.
+// restored, the host slept, the plan itself changed. Reasons that come faster
+// than one an interval, or one a second if intervals are longer, start over less
+// and less often, down to once a second, and the last one is always announced
+// on. Nothing is announced after the router has left Active.
 type AnnouncePlan struct {
 	Burst   int           // rounds at once; default 5
 	Delay   time.Duration // from the first burst to the second; default 5s

@@ -5,13 +5,18 @@ import "time"
 // update adopts new settings without a transition.
 func (m *machine) update(now instant, set settings) {
 	old, claimed := m.set.interval, m.effective()
-	set.plan = set.plan.resolve()
 	m.claim(now, func() {
 		m.set = set
 		if !m.heard {
 			m.learned = set.interval
 		}
 	})
+	if plan := set.plan.resolve(); plan != m.plan {
+		m.plan = plan
+		if m.news.burst != never {
+			m.held(now)
+		}
+	}
 	if m.holdAt != never && (!m.preempts() || set.preemptDelay == 0) {
 		m.holdAt = never
 	}
@@ -65,10 +70,11 @@ func (m *machine) claim(now instant, change func()) {
 	if m.timer != never {
 		m.timer = after(m.timer, m.wait()-before)
 	}
-	if (m.beaten || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
+	if (m.beaten || m.waited || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
 		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)
 	}
+	m.timer = max(m.timer, now) // what the change moved into the past is not late
 }
 
 // period is the time to the next advert.

@@ -17,6 +17,9 @@ func (m *machine) advert(now instant, ev *event) {
 		m.warn(warnDuplicate, ev.from) // our own packet, or a stolen address: never follow it
 		return
 	}
+	if m.state == Active && now > after(m.timer, m.down()) {
+		m.stalled(now) // this advert has waited in a queue
+	}
 	m.warnEqual(ev)
 	switch {
 	case m.state == Backup:
@@ -65,8 +68,9 @@ func (m *machine) backupHears(now instant, ev *event) {
 	}
 }
 
-// lower is an advert of an Active router that is to be preempted. It counts
-// after all when the claim changes before that; see claim.
+// lower is an advert of a speaker with a lower claim. That of an Active router
+// that is to be preempted counts after all when the claim changes before that;
+// see claim.
 type lower struct {
 	at       instant
 	priority uint8
@@ -86,10 +90,9 @@ func (m *machine) activeHears(now instant, ev *event) {
 	mine := m.effective()
 	switch {
 	case ev.priority == 0:
-		// It was Active too, or says so: neighbours may have heeded it.
 		m.send(mine)
 		m.timer = after(now, m.period())
-		m.announceAgain(now)
+		m.announceAgain(now) // only an Active router resigns: it may have announced after us
 		m.seen.kind = seenNobody
 	case ev.priority > mine:
 		m.lose(now, ev, ReasonHigherPriority)
@@ -97,7 +100,7 @@ func (m *machine) activeHears(now instant, ev *event) {
 		m.lose(now, ev, ReasonHigherAddress)
 	default:
 		m.see(now, seenWorse, ev, ReasonNone)
-		m.loses(now, ev.from)
+		m.loses(now, ev)
 	}
 }
 
@@ -111,15 +114,19 @@ func (m *machine) lose(now instant, ev *event, why Reason) {
 }
 
 // loses answers a speaker that should be a Backup, without moving Adver_Timer,
-// and tells the neighbours whose advert it may have heeded. One that goes on and
-// on does not hear us.
-func (m *machine) loses(now instant, peer netip.AddrPort) {
-	m.warn(warnLosing, peer)
-	if peer != m.rival {
-		m.rival, m.losing = peer, 0
+// and tells the neighbours, who may have believed it. One that goes on and on
+// does not hear us.
+func (m *machine) loses(now instant, ev *event) {
+	m.warn(warnLosing, ev.from)
+	switch heard := m.lower.at; {
+	case ev.from != m.rival || now > after(heard, m.set.down(ev.priority, ev.interval)):
+		m.rival, m.losing = ev.from, 1
+	case now > after(heard, ev.interval/2): // copies, and what waited in a queue, say nothing new
+		m.losing++
 	}
-	if m.losing++; m.losing > m.set.adverts {
-		m.warn(warnOneWay, peer)
+	m.lower = lower{now, ev.priority, ev.interval}
+	if m.losing > m.set.adverts {
+		m.warn(warnOneWay, ev.from)
 	}
 	if !m.set.quirks.silentOnLosing {
 		m.send(m.effective())

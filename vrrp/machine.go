@@ -10,6 +10,7 @@ import (
 // or log: step takes the time and returns what to do.
 type machine struct {
 	set  settings
+	plan AnnouncePlan   // of set, resolved
 	self netip.AddrPort // this speaker's identity, for the tie-break
 
 	state   State
@@ -27,10 +28,10 @@ type machine struct {
 	heard   bool           // Backup: learned comes from an advert
 	skewed  bool           // Backup: priority 0 was heard, so timer runs the skew only
 	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
-	rival   netip.AddrPort // Backup: the speaker heard last
+	rival   netip.AddrPort // the speaker heard last: in Backup any, in Active one that lost
 	holdAt  instant        // Backup: the preempt delay ends
 	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
-	lower   lower          // Backup: what was heard last, while beaten or before holdAt
+	lower   lower          // what was heard last: in Backup while beaten or before holdAt, in Active what lost
 
 	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir
 	yieldTo  State         // where that ends
@@ -48,13 +49,15 @@ type machine struct {
 }
 
 func newMachine(set settings, self netip.AddrPort) *machine {
-	set.plan = set.plan.resolve()
-	return &machine{set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval, news: stopped()}
+	return &machine{
+		set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval,
+		plan: set.plan.resolve(), news: stopped(),
+	}
 }
 
 // deadline returns when step wants evTick next, or never. A driver hands over
 // what it has received before it honours a deadline.
-func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt, m.news.next) }
+func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt, m.news.deadline()) }
 
 // step takes one event. The actions are valid until the next step.
 func (m *machine) step(now instant, ev event) []action {
@@ -133,7 +136,7 @@ func (m *machine) tick(now instant) {
 	}
 	switch {
 	case m.state == Backup && m.holdAt <= now && m.set.quirks.preemptRest:
-		m.holdAt, m.waited, m.beaten = never, true, true
+		m.holdAt, m.waited = never, true
 	case m.state == Backup && m.holdAt <= now:
 		m.promote(now, ReasonPreemptDelay, m.rival)
 	case m.timer > now:
@@ -153,7 +156,7 @@ func (m *machine) tick(now instant) {
 // held is the end of an Install.
 func (m *machine) held(now instant) {
 	if m.state == Active && !m.yielding {
-		m.news.begin(now, &m.set.plan, m.set.interval)
+		m.news.begin(now, &m.plan, m.set.interval)
 		m.tell(now)
 	}
 }
@@ -162,14 +165,14 @@ func (m *machine) held(now instant) {
 // addresses are installed there is nothing to tell.
 func (m *machine) announceAgain(now instant) {
 	if m.news.burst != never {
-		m.news.again(now, &m.set.plan, m.set.interval)
+		m.news.again(now, &m.plan, m.set.interval)
 		m.tell(now)
 	}
 }
 
 // tell announces as often as is due.
 func (m *machine) tell(now instant) {
-	for range m.news.tick(now, &m.set.plan) {
+	for range m.news.tick(now, &m.plan) {
 		m.do(action{kind: actAnnounce})
 	}
 }

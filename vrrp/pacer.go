@@ -2,58 +2,70 @@ package vrrp
 
 import "time"
 
-// slowest is how far apart bursts get while reasons to announce come without end.
+// slowest is how far apart runs get while reasons to announce come without end.
 const slowest = time.Second
 
-// pacer decides when the neighbours are told. It is stopped unless next says
-// otherwise.
+// pacer decides when the neighbours are told. A run is the first burst of a
+// plan, the second one, and single rounds after that.
 type pacer struct {
-	next   instant       // of a round; never: stopped
+	next   instant       // of a round; never: there is none
 	left   int           // rounds of the burst that next belongs to
 	second instant       // the second burst; never: it has begun
-	burst  instant       // the first burst of the present run
-	gap    time.Duration // to the burst after that, at least
+	burst  instant       // the present run begins to announce; never: stopped
+	anew   instant       // another run begins; never: there is no reason
+	gap    time.Duration // from burst to anew, at least
+	silent bool          // nothing is announced in this run yet
 }
 
 // stopped is a pacer that announces nothing.
-func stopped() pacer { return pacer{next: never, second: never, burst: never} }
+func stopped() pacer { return pacer{next: never, second: never, burst: never, anew: never} }
 
-// start begins a run of bursts.
-func (p *pacer) start(at instant, plan *AnnouncePlan) {
-	p.burst, p.second = at, never
-	if plan.Repeat > 0 {
-		p.second = after(at, plan.Delay)
-	}
-	p.next, p.left = at, plan.Burst
-	if p.left == 0 {
-		p.then(at, plan)
-	}
-}
+// deadline returns when tick is wanted next, or never.
+func (p *pacer) deadline() instant { return min(p.next, p.anew) }
 
 // begin starts the first run, and forgets how often there was reason to.
 func (p *pacer) begin(now instant, plan *AnnouncePlan, interval time.Duration) {
-	p.gap = interval
+	p.gap = min(interval, slowest)
 	p.start(now, plan)
 }
 
-// again starts over for a new reason, not too soon after the last time. A run
-// that has yet to begin covers it.
+// again starts another run for a new reason, not too soon after the last one,
+// which goes on until then. A run that has yet to announce covers it, and so do
+// single rounds where the plan has nothing else: starting over would put them
+// off.
 func (p *pacer) again(now instant, plan *AnnouncePlan, interval time.Duration) {
 	soonest := after(p.burst, p.gap)
 	switch {
-	case p.burst > now:
+	case p.anew != never || p.silent || plan.Burst+plan.Repeat == 0:
 	case soonest > now:
-		p.gap = min(2*p.gap, max(interval, slowest))
-		p.start(soonest, plan)
+		p.anew, p.gap = soonest, min(2*p.gap, slowest)
 	default:
 		p.begin(now, plan, interval)
 	}
 }
 
+// start begins a run.
+func (p *pacer) start(now instant, plan *AnnouncePlan) {
+	p.burst, p.next, p.left, p.second, p.anew, p.silent = now, now, plan.Burst, never, never, false
+	switch {
+	case plan.Burst > 0 && plan.Repeat > 0:
+		p.second = after(now, plan.Delay)
+	case plan.Burst > 0:
+	case plan.Repeat > 0:
+		p.burst = after(now, plan.Delay)
+		p.next, p.left, p.silent = p.burst, plan.Repeat, true
+	default:
+		p.then(now, plan)
+	}
+}
+
 // tick counts the rounds that are due.
 func (p *pacer) tick(now instant, plan *AnnouncePlan) (rounds int) {
+	if p.anew <= now {
+		p.start(now, plan)
+	}
 	for p.next <= now && rounds < maxRounds {
-		rounds++
+		rounds, p.silent = rounds+1, false
 		p.left--
 		if p.left > 0 {
 			p.next = after(now, plan.Spacing)
@@ -64,7 +76,7 @@ func (p *pacer) tick(now instant, plan *AnnouncePlan) (rounds int) {
 	return rounds
 }
 
-// then goes on after a burst: the second one, and single rounds after that.
+// then goes on after a burst.
 func (p *pacer) then(now instant, plan *AnnouncePlan) {
 	switch {
 	case p.second != never:
