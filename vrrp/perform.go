@@ -15,7 +15,7 @@ func (s *session) perform(now instant, a *action, cause error) {
 		}
 		s.installer.push(true)
 	case actRemove:
-		s.held = nil
+		s.releases()
 		if s.installer != nil {
 			s.installer.push(false)
 		}
@@ -40,6 +40,14 @@ func (s *session) sentForm() {
 func (s *session) holds(now instant, addrs []netip.Addr) {
 	s.held = addrs
 	s.unit.step(stimulus{now: now, member: s.member, ev: event{kind: evInstalled}})
+}
+
+// releases ends what holds began.
+func (s *session) releases() {
+	s.held = nil
+	if s.announcements != nil {
+		_ = s.announcements.Announce(nil) // nothing is sent
+	}
 }
 
 // announce tells the neighbours once about every address.

@@ -29,7 +29,7 @@ type Router struct {
 	busy     bool     // Run runs
 	run      *session // what Run runs
 	machine  *machine // of run, under the mutex of its unit; what Run would begin with, without it
-	tracking event    // what the trackers say together; of kind evTrack once they have said something
+	tracks   tracking
 
 	seq        uint64     // of last
 	last       Transition // the zero Transition before the first
@@ -217,26 +217,25 @@ func (r *Router) unit() (*unit, error) {
 	return r.run.unit, nil
 }
 
-// tracked tells the router what its trackers say together: what they add to the
-// priority, and whether one keeps the router from taking part. It holds for
-// every Run to come.
-func (r *Router) tracked(delta int, down bool) {
-	ev := event{kind: evTrack, delta: delta, down: down}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.tracking = ev
-	if s := r.run; s != nil {
-		s.engine.do(func() { s.tell(ev, nil) })
+// lockedTracked has the session of a Run take the verdict of the trackers, once
+// for all changes until then; r.mu is held.
+func (r *Router) lockedTracked() {
+	s := r.run
+	if s == nil {
+		r.lockedIdle()
 		return
 	}
-	r.lockedRest()
+	if !s.retrack.Swap(true) {
+		s.engine.do(func() {
+			s.retrack.Store(false)
+			s.tell(r.trackEvent(), nil)
+		})
+	}
 }
 
-// lockedRest makes the machine that shows what the next Run begins with; r.mu is
+// lockedIdle makes the machine that shows what the next Run begins with; r.mu is
 // held.
-func (r *Router) lockedRest() {
+func (r *Router) lockedIdle() {
 	r.machine = newMachine(r.config.settings, netip.AddrPort{})
-	if r.tracking.kind == evTrack {
-		r.machine.step(0, r.tracking)
-	}
+	r.machine.step(0, r.tracks.event())
 }

@@ -207,7 +207,7 @@ func TestAdvertsBeforeDeadlines(t *testing.T) {
 		r := run(t, vips4, WithTransport(fake), WithOnTransition(j.transition))
 		pass(time.Second)
 		fake.link.mu.Lock()
-		fake.link.late = []Packet{{message(highPeer, 200), highPeer, group, 0}}
+		fake.link.late = []Packet{{Data: message(highPeer, 200), From: highPeer, To: group}}
 		fake.link.mu.Unlock()
 		pass(2700 * time.Millisecond)
 		j.expect(t, "0s initialize>backup startup")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type session struct {
 	codec     *codec
 	talk      talk
 	tracking  event        // of the trackers, before the start
+	retrack   atomic.Bool  // the trackers' verdict is asked for
 	held      []netip.Addr // the neighbours are told about these
 	installer *installer   // nil without WithAddresses
 	delivery  *delivery    // nil without WithOnTransition
@@ -146,7 +148,7 @@ func (s *session) lockedPrepare() {
 	self := identity(s.link.Local())
 	s.machine = newMachine(r.config.settings, self)
 	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link)
-	s.tracking = r.tracking
+	s.tracking = r.tracks.event()
 	if s.installer != nil {
 		s.installer.want.vips = r.vips
 	}
@@ -157,9 +159,7 @@ func (s *session) lockedPrepare() {
 func (s *session) attach() error {
 	s.attached = true
 	s.noticed()
-	if s.tracking.kind == evTrack {
-		s.tell(s.tracking, nil)
-	}
+	s.tell(s.tracking, nil)
 	if h, ok := s.link.(hosted); ok {
 		return h.attach()
 	}
@@ -212,7 +212,7 @@ func (s *session) close() {
 	if r.run == s {
 		s.lockedAddTo(&r.stats, &r.drops)
 		r.run = nil
-		r.lockedRest()
+		r.lockedIdle()
 	}
 }
 

@@ -208,7 +208,7 @@ func (e *endlessLink) Receive(packets []Packet) (int, error) {
 	}
 	e.given += len(packets)
 	for i := range packets {
-		packets[i] = Packet{with(message(highPeer, 200), 7, 0), highPeer, group, 0}
+		packets[i] = Packet{Data: with(message(highPeer, 200), 7, 0), From: highPeer, To: group}
 	}
 	return len(packets), nil
 }

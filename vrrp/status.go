@@ -119,7 +119,7 @@ func (r *Router) Snapshot() Status {
 	defer r.mu.Unlock()
 	s := Status{
 		VRID: r.vrid, Version: r.config.version, Family: r.family, Group: r.group.Name(),
-		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracking.delta, Checksum: r.checksum,
+		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Checksum: r.checksum,
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
 		LastTransition: r.last, Lateness: r.lateness.show(), Statistics: r.stats,

@@ -52,7 +52,7 @@ func (r *Router) Update(opts ...Option) error {
 	r.config, r.vips = c, ch.vips
 	run = r.run
 	if run == nil {
-		r.lockedRest()
+		r.lockedIdle()
 		r.mu.Unlock()
 		return nil
 	}
@@ -65,7 +65,7 @@ func (r *Router) Update(opts ...Option) error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if r.run == nil {
-			r.lockedRest()
+			r.lockedIdle()
 		}
 		return nil
 	}
@@ -97,6 +97,11 @@ func (r *Router) checkUpdate(c, was *config, ch *change, run *session) error {
 	named := c.named
 	c.named = was.named | named&^namedVIPs // what a Router may not have is judged by all its options
 	errs := []error{c.check(family, ch.vips)}
+	r.mu.Lock()
+	if err := r.tracks.fits(c.priority); err != nil {
+		errs = append(errs, fmt.Errorf("vrrp: update: %w", err))
+	}
+	r.mu.Unlock()
 	if named&namedUnicast != 0 {
 		switch {
 		case len(c.peers) > 0 != (len(was.peers) > 0):
