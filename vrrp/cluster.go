@@ -2,19 +2,6 @@ package vrrp
 
 import "time"
 
-// core is what a driver steps: one machine, or a sync group of them.
-type core interface {
-	// step hands an event to one member, or to all of them with everyone. The
-	// actions are valid until the next step; each names its member.
-	step(now instant, member int, ev event) []action
-
-	// deadline is when step wants evTick for everyone next, or never.
-	deadline() instant
-}
-
-// everyone is all members of a core.
-const everyone = -1
-
 // cluster is a sync group: routers that are Active together or not at all. Each
 // member hears its own network and keeps its own timers, but says only what
 // it would do; the cluster decides.
@@ -49,7 +36,7 @@ func (c *cluster) deadline() instant {
 
 func (c *cluster) step(now instant, member int, ev event) []action {
 	c.out = c.out[:0]
-	if member != everyone {
+	if member != everybody {
 		c.one(now, member, ev)
 	} else {
 		for i := range c.members {

@@ -59,7 +59,7 @@ func newFleet(seed uint64, priorities [][]uint8, addrs [][]int, change func(*set
 
 func (f *fleet) start() {
 	for h := range f.hosts {
-		f.do(h, everyone, event{kind: evStart})
+		f.do(h, everybody, event{kind: evStart})
 	}
 }
 
@@ -131,7 +131,7 @@ func (f *fleet) run(d time.Duration) {
 				f.do(w.to, w.net, w.ev)
 			}
 		case host >= 0:
-			f.do(host, everyone, event{kind: evTick})
+			f.do(host, everybody, event{kind: evTick})
 		default:
 			return
 		}
@@ -220,22 +220,22 @@ func TestGroupElection(t *testing.T) {
 			f.cut[[3]int{0, 0, 1}] = true // host 1 does not hear host 0
 		}, "BB AA"},
 		{"the Active host dies", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) { f.hosts[0].down = true }, "AAx AA"},
-		{"yield", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) { f.do(0, everyone, event{kind: evYield}) }, "BB AA"},
+		{"yield", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) { f.do(0, everybody, event{kind: evYield}) }, "BB AA"},
 		{"yield and resume", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) {
-			f.do(0, everyone, event{kind: evYield})
+			f.do(0, everybody, event{kind: evYield})
 			f.run(settled)
-			f.do(0, everyone, event{kind: evResume})
+			f.do(0, everybody, event{kind: evResume})
 		}, "AA BB"},
-		{"shutdown", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) { f.do(0, everyone, event{kind: evShutdown}) }, "II AA"},
+		{"shutdown", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) { f.do(0, everybody, event{kind: evShutdown}) }, "II AA"},
 		{"a transport fails", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) { f.do(0, 0, event{kind: evLost}) }, "IF AA"},
 		{"weights of all members", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) {
-			f.do(0, everyone, event{kind: evTrack, delta: -100})
+			f.do(0, everybody, event{kind: evTrack, delta: -100})
 		}, "BB AA"},
 		{"the weight of one member", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) {
 			f.do(0, 1, event{kind: evTrack, delta: -100})
 		}, "AA BB"},
 		{"asleep", [][]uint8{{150, 150}, {100, 100}}, two, func(f *fleet) {
-			f.do(0, everyone, event{kind: evStalled, late: time.Minute})
+			f.do(0, everybody, event{kind: evStalled, late: time.Minute})
 		}, "AA BB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -270,7 +270,7 @@ func (f *fleet) restart(h int) {
 		members = append(members, newMachine(m.set, m.self))
 	}
 	f.hosts[h] = &fleetHost{cluster: newCluster(members)}
-	f.do(h, everyone, event{kind: evStart})
+	f.do(h, everybody, event{kind: evStart})
 }
 
 // Two groups that start at the same moment, on networks that take the same time
@@ -358,7 +358,7 @@ func groupRun(seed uint64, trace func(string, ...any)) (problem string, steps in
 	f.loss, f.cut = 0, map[[3]int]bool{}
 	f.run(settled)
 	for h := range f.hosts {
-		f.do(h, everyone, event{kind: evResume})
+		f.do(h, everybody, event{kind: evResume})
 	}
 	f.run(settled)
 	return f.atRest(), f.steps
@@ -388,14 +388,14 @@ func (f *fleet) happen(rng *rand.Rand, hosts, nets int) {
 		f.do(h, n, event{kind: evClear, fault: faultLink | faultSource | faultAddresses})
 		what = fmt.Sprint("clear of ", h, n)
 	case 9:
-		f.do(h, everyone, event{kind: evTrack, delta: rng.IntN(100) - 50, down: rng.IntN(3) == 0})
+		f.do(h, everybody, event{kind: evTrack, delta: rng.IntN(100) - 50, down: rng.IntN(3) == 0})
 	case 10:
-		f.do(h, everyone, event{kind: evYield})
+		f.do(h, everybody, event{kind: evYield})
 		what = fmt.Sprint("yield of ", h)
 	case 11:
-		f.do(h, everyone, event{kind: evResume})
+		f.do(h, everybody, event{kind: evResume})
 	case 12:
-		f.do(h, everyone, event{kind: evStalled, late: 10 * time.Second})
+		f.do(h, everybody, event{kind: evStalled, late: 10 * time.Second})
 		what = fmt.Sprint("stall of ", h)
 	case 13:
 		f.restart(h)
@@ -494,7 +494,7 @@ func TestGroupAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() {
 		for range 1000 {
 			f.now = max(f.now, c.deadline())
-			c.step(f.now, everyone, event{kind: evTick})
+			c.step(f.now, everybody, event{kind: evTick})
 			c.step(f.now, 0, lower)
 		}
 	}); n != 0 {

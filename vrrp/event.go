@@ -9,7 +9,8 @@ import (
 type Transition struct {
 	Seq      uint64         `json:"seq"`                // 1, 2, 3... over the life of the Router; a gap means that callbacks coalesced
 	Time     time.Time      `json:"time"`               // wall clock
-	VRID     uint8          `json:"vrid"`               //
+	VRID     uint8          `json:"vrid"`               // 0 for a Group as a whole
+	Group    string         `json:"group,omitempty"`    // of the router, if it is in one
 	From     State          `json:"from"`               //
 	To       State          `json:"to"`                 //
 	Reason   Reason         `json:"reason"`             //
