@@ -176,10 +176,7 @@ func (r *Router) lockedTrack(f func(*tracking)) {
 	case r.run == nil:
 		r.lockedIdle()
 	default:
-		select {
-		case r.run.tracked <- struct{}{}:
-		default: // word is waiting there
-		}
+		signal(r.run.tracked)
 	}
 }
 
