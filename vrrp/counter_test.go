@@ -46,7 +46,7 @@ func TestCounterAgainstItsHistory(t *testing.T) {
 			for _, down := range []bool{false, true} {
 				t.Run(fmt.Sprintf("rise %d, fall %d, down %v", rise, fall, down), func(t *testing.T) {
 					for bits := range 1 << length {
-						c, m := newCounter(rise, fall, down), lastResults{rise: rise, fall: fall, known: down}
+						c, m := newResultCounter(rise, fall, down), lastResults{rise: rise, fall: fall, known: down}
 						for i := range length {
 							success := bits>>i&1 == 1
 							c = c.next(success)
@@ -68,18 +68,18 @@ func TestCounterAgainstItsHistory(t *testing.T) {
 func TestCounterBegins(t *testing.T) {
 	for _, c := range []struct {
 		name      string
-		counter   counter
+		counter   resultCounter
 		known, up bool
 		r         int
 	}{
-		{"unknown", newCounter(3, 2, false), false, false, 2},
-		{"down", newCounter(3, 2, true), true, false, 0},
-		{"one success", newCounter(3, 2, false).next(true), true, true, 4},
-		{"one failure", newCounter(3, 2, false).next(false), true, false, 0},
-		{"down, two successes", newCounter(3, 2, true).next(true).next(true), true, false, 2},
-		{"down, three successes", newCounter(3, 2, true).next(true).next(true).next(true), true, true, 4},
-		{"up, one failure", newCounter(3, 2, false).next(true).next(false), true, true, 3},
-		{"a success in between", newCounter(3, 2, false).next(true).next(false).next(true), true, true, 4},
+		{"unknown", newResultCounter(3, 2, false), false, false, 2},
+		{"down", newResultCounter(3, 2, true), true, false, 0},
+		{"one success", newResultCounter(3, 2, false).next(true), true, true, 4},
+		{"one failure", newResultCounter(3, 2, false).next(false), true, false, 0},
+		{"down, two successes", newResultCounter(3, 2, true).next(true).next(true), true, false, 2},
+		{"down, three successes", newResultCounter(3, 2, true).next(true).next(true).next(true), true, true, 4},
+		{"up, one failure", newResultCounter(3, 2, false).next(true).next(false), true, true, 3},
+		{"a success in between", newResultCounter(3, 2, false).next(true).next(false).next(true), true, true, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := c.counter; got.known != c.known || got.up() != c.up || got.r != c.r {

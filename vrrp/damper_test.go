@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-const ms = int64(time.Millisecond)
+const damperMS = int64(time.Millisecond)
 
 // naiveDamper looks at the level every millisecond since it began to be what it is.
 type naiveDamper struct {
@@ -43,7 +43,7 @@ func TestDamperAgainstEveryMillisecond(t *testing.T) {
 		if rnd.IntN(4) == 0 {
 			up = 0
 		}
-		d := newDamper(time.Duration(up*ms), time.Duration(down*ms))
+		d := newDamper(time.Duration(up*damperMS), time.Duration(down*damperMS))
 		m := naiveDamper{up: up, down: down}
 		level, news := rnd.IntN(2) == 0, 0
 		for now := range int64(300) {
@@ -56,8 +56,8 @@ func TestDamperAgainstEveryMillisecond(t *testing.T) {
 			if now > 0 && m.told != was {
 				news++
 			}
-			if changed || d.deadline() <= now*ms {
-				if d.see(now*ms, level) && now > 0 {
+			if changed || d.deadline() <= now*damperMS {
+				if d.see(now*damperMS, level) && now > 0 {
 					news--
 				}
 			}
@@ -72,7 +72,7 @@ func TestDamperAgainstEveryMillisecond(t *testing.T) {
 }
 
 func TestDamper(t *testing.T) {
-	t1 := t0 + 1000*ms
+	t1 := t0 + 1000*damperMS
 	type look struct {
 		at       instant
 		up, news bool
@@ -87,19 +87,19 @@ func TestDamper(t *testing.T) {
 		{"the first is told at once", 500, 500, []look{{t0, false, true, false, never}}},
 		{"no delay", 0, 0, []look{{t0, true, true, true, never}, {t1, false, true, false, never}, {t1, true, true, true, never}}},
 		{"a change that lasts", 0, 100, []look{
-			{t0, true, true, true, never}, {t1, false, false, true, t1 + 100*ms},
-			{t1 + 99*ms, false, false, true, t1 + 100*ms}, {t1 + 100*ms, false, true, false, never}}},
+			{t0, true, true, true, never}, {t1, false, false, true, t1 + 100*damperMS},
+			{t1 + 99*damperMS, false, false, true, t1 + 100*damperMS}, {t1 + 100*damperMS, false, true, false, never}}},
 		{"a flap", 0, 100, []look{
-			{t0, true, true, true, never}, {t1, false, false, true, t1 + 100*ms}, {t1 + 50*ms, true, false, true, never},
-			{t1 + 60*ms, false, false, true, t1 + 160*ms}}},
+			{t0, true, true, true, never}, {t1, false, false, true, t1 + 100*damperMS}, {t1 + 50*damperMS, true, false, true, never},
+			{t1 + 60*damperMS, false, false, true, t1 + 160*damperMS}}},
 		{"a flap that is over when it is looked at", 0, 100, []look{
-			{t0, true, true, true, never}, {t1, false, false, true, t1 + 100*ms}, {t1 + 200*ms, true, false, true, never}}},
+			{t0, true, true, true, never}, {t1, false, false, true, t1 + 100*damperMS}, {t1 + 200*damperMS, true, false, true, never}}},
 		{"time goes back", 50, 100, []look{
-			{t1, true, true, true, never}, {t1, false, false, true, t1 + 100*ms}, {t0, false, false, true, t1 + 100*ms},
-			{t1 + 100*ms, false, true, false, never}}},
+			{t1, true, true, true, never}, {t1, false, false, true, t1 + 100*damperMS}, {t0, false, false, true, t1 + 100*damperMS},
+			{t1 + 100*damperMS, false, true, false, never}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d := newDamper(time.Duration(c.up*ms), time.Duration(c.down*ms))
+			d := newDamper(time.Duration(c.up*damperMS), time.Duration(c.down*damperMS))
 			for i, l := range c.looks {
 				if news := d.see(l.at, l.up); news != l.news || d.told != l.told || d.deadline() != l.deadline {
 					t.Errorf("%d: news %v, told %v, deadline %d, want %v, %v, %d", i, news, d.told, d.deadline(), l.news, l.told, l.deadline)

@@ -40,7 +40,7 @@ type track struct {
 	name    string
 	weight  int
 	reverse bool
-	counter counter
+	counter resultCounter
 
 	adjusted bool // delta counts, not the counter
 	delta    int
@@ -48,7 +48,7 @@ type track struct {
 
 // newTrack returns a tracker without a verdict.
 func newTrack(name string, weight int, opts []TrackOption) (track, error) {
-	k := track{name: name, weight: weight, counter: counter{rise: 1, fall: 1}}
+	k := track{name: name, weight: weight, counter: resultCounter{rise: 1, fall: 1}}
 	var errs []error
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("vrrp: tracker %q: "+format, append([]any{name}, args...)...))
@@ -70,7 +70,7 @@ func newTrack(name string, weight int, opts []TrackOption) (track, error) {
 	if len(errs) > 0 {
 		return track{}, errors.Join(errs...)
 	}
-	k.counter = newCounter(k.counter.rise, k.counter.fall, k.counter.known)
+	k.counter = newResultCounter(k.counter.rise, k.counter.fall, k.counter.known)
 	return k, nil
 }
 

@@ -44,14 +44,14 @@ func TrackInterface(ctx context.Context, iface string, set func(up bool), opts .
 	return trackInterface(ctx, iface, set, opts, watchLinks)
 }
 
-// links knows which interfaces are up.
-type links interface {
+// linkStates knows which interfaces are up.
+type linkStates interface {
 	up(iface string) bool
 	Close() error
 }
 
 // watchLinks calls changed after every change.
-func watchLinks(changed func()) (links, error) {
+func watchLinks(changed func()) (linkStates, error) {
 	w, err := rtnl.Watch(func(*rtnl.State) { changed() })
 	if err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (w rtnlLinks) up(iface string) bool {
 	return ok && l.Up && l.Running
 }
 
-func trackInterface(ctx context.Context, iface string, set func(up bool), opts []InterfaceOption, watch func(func()) (links, error)) error {
+func trackInterface(ctx context.Context, iface string, set func(up bool), opts []InterfaceOption, watch func(func()) (linkStates, error)) error {
 	var c interfaceConfig
 	var errs []error
 	bad := func(format string, args ...any) {
@@ -91,7 +91,7 @@ func trackInterface(ctx context.Context, iface string, set func(up bool), opts [
 	}
 
 	wake := make(chan struct{}, 1)
-	l, err := watch(func() { signal(wake) })
+	l, err := watch(func() { leaveWord(wake) })
 	if err != nil {
 		return fmt.Errorf("vrrp: track interface %q: %w", iface, err)
 	}
@@ -103,8 +103,8 @@ func trackInterface(ctx context.Context, iface string, set func(up bool), opts [
 	return nil
 }
 
-// signal leaves word in a channel of capacity 1.
-func signal(wake chan<- struct{}) {
+// leaveWord leaves word in a channel of capacity 1.
+func leaveWord(wake chan<- struct{}) {
 	select {
 	case wake <- struct{}{}:
 	default: // word is waiting there

@@ -36,7 +36,7 @@ func TestTrackInterfaceOfTheKernel(t *testing.T) {
 	if !need.Namespace(t) {
 		return
 	}
-	ctx, cancel := context.WithCancel(testContext(t))
+	ctx, cancel := context.WithCancel(untilDeadline(t))
 	told, done := newVerdicts(), make(chan error, 1)
 	go func() {
 		err := TrackInterface(ctx, "lo", told.set)
@@ -67,8 +67,8 @@ func TestTrackInterfaceOfTheKernel(t *testing.T) {
 	}
 }
 
-// testContext ends a little before the test binary is ended.
-func testContext(t *testing.T) context.Context {
+// untilDeadline ends a little before the test binary is ended.
+func untilDeadline(t *testing.T) context.Context {
 	ctx := t.Context()
 	if at, ok := t.Deadline(); ok {
 		var cancel context.CancelFunc

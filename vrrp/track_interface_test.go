@@ -19,7 +19,7 @@ type fakeLinks struct {
 	closed  int
 }
 
-func (f *fakeLinks) watch(changed func()) (links, error) { f.changed = changed; return f, nil }
+func (f *fakeLinks) watch(changed func()) (linkStates, error) { f.changed = changed; return f, nil }
 
 func (f *fakeLinks) up(iface string) bool {
 	f.mu.Lock()
@@ -79,7 +79,7 @@ func TestTrackInterface(t *testing.T) {
 
 func TestTrackInterfaceRefuses(t *testing.T) {
 	cause := &fs.PathError{Op: "open", Path: "netlink", Err: errors.ErrUnsupported}
-	watch := func(func()) (links, error) { return nil, cause }
+	watch := func(func()) (linkStates, error) { return nil, cause }
 	set := func(bool) { t.Error("set was called") }
 	for _, c := range []struct {
 		name  string

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -57,10 +58,10 @@ func TestTrackAdjust(t *testing.T) {
 		{"less", -7, verdict{delta: -7}},
 		{"most", 253, verdict{delta: 253}},
 		{"more than most", 254, verdict{delta: 253}},
-		{"far more", 1 << 40, verdict{delta: 253}},
+		{"far more", math.MaxInt, verdict{delta: 253}},
 		{"least", -253, verdict{delta: -253}},
 		{"a fault", -254, verdict{down: true}},
-		{"far less", -1 << 40, verdict{down: true}},
+		{"far less", math.MinInt, verdict{down: true}},
 	} {
 		for _, weight := range []int{0, 5, -5} {
 			for _, opts := range [][]TrackOption{nil, {Reverse(), Fall(3)}} {

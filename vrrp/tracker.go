@@ -176,7 +176,7 @@ func (r *Router) lockedTrack(f func(*tracking)) {
 	case r.run == nil:
 		r.lockedIdle()
 	default:
-		signal(r.run.tracked)
+		leaveWord(r.run.tracked)
 	}
 }
 
