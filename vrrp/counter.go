@@ -1,16 +1,16 @@
 package vrrp
 
-// resultCounter counts results as keepalived's vrrp_script does. r goes from 0 to
-// rise+fall-1; the object is up where r is rise or more. Only results in a row
-// count: one success undoes every failure before it, and the reverse.
+// resultCounter counts results as keepalived's vrrp_script does. r goes from 0
+// to rise+fall-1; the object is up where r is rise or more. Only results in a
+// row count: one success undoes every failure before it, and the reverse.
 type resultCounter struct {
 	rise, fall int // 1 or more
 	r          int
 	known      bool // there was a result, or the object began as down (init_fail)
 }
 
-// newResultCounter returns a counter without a result: the first one decides, either
-// way. With down it is down already, and rise successes bring it up.
+// newResultCounter returns a counter without a result: the first one decides,
+// either way. With down it is down already, and rise successes bring it up.
 func newResultCounter(rise, fall int, down bool) resultCounter {
 	if down {
 		return resultCounter{rise: rise, fall: fall, known: true}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// damper holds a change of level back until it has lasted: upDelay and downDelay
-// of it. What is seen first is told at once. Times are on one clock, and time
-// that goes backwards only makes it wait longer.
+// damper holds a change of level back until it has lasted: upDelay and
+// downDelay of it. What is seen first is told at once. Times are on one clock,
+// and time that goes backwards only makes it wait longer.
 type damper struct {
 	upDelay, downDelay time.Duration // 0 or more
 
@@ -22,8 +22,8 @@ func newDamper(upDelay, downDelay time.Duration) damper {
 }
 
 // see takes the level of now, and reports whether told is news. It serves as a
-// look at the clock too: see before deadline, and a change that is over by then is
-// never told.
+// look at the clock too: see before deadline, and a change that is over by then
+// is never told.
 func (d *damper) see(now instant, up bool) (news bool) {
 	if !d.known {
 		d.known, d.seen, d.told = true, up, up

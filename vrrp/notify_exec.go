@@ -55,8 +55,8 @@ func NotifyTimeout(d time.Duration) NotifyOption {
 }
 
 // NotifyUser runs the programs as another user (script_user), which only root
-// may. Both are a name or a number; an empty group is that of the user. There are no
-// supplementary groups. Default: the user of this process.
+// may. Both are a name or a number; an empty group is that of the user. There
+// are no supplementary groups. Default: the user of this process.
 func NotifyUser(user, group string) NotifyOption {
 	return func(c *notifyConfig) {
 		c.user, c.groupID, c.forExec = user, group, append(c.forExec, "NotifyUser")
@@ -84,9 +84,10 @@ type ExecNotifier struct {
 	seen observer   // guarded by mu
 }
 
-// ExecNotify makes a notifier that runs programs as keepalived's notify scripts:
-// at each transition the one for the new state, then the general one, one
-// at a time and in order. name is what they know the router by (vrrp_instance).
+// ExecNotify makes a notifier that runs programs as keepalived's notify
+// scripts: at each transition the one for the new state, then the general one,
+// one at a time and in order. name is what they know the router by
+// (vrrp_instance).
 //
 //	scripts, err := vrrp.ExecNotify("VI_1",
 //		vrrp.NotifyMaster("/etc/keepalived/master.sh"),
@@ -94,14 +95,16 @@ type ExecNotifier struct {
 //	router, err := vrrp.New(51, vips, vrrp.WithOnTransition(scripts.Notify), ...)
 //
 // Programs have a process group of their own, no input, / as directory, and no
-// environment but what [NotifyEnv] gives. What they print is logged, up to 64 lines of
-// 1,024 bytes each. A failure is logged and counted; nothing is tried again.
+// environment but what [NotifyEnv] gives. What they print is logged, up to 64
+// lines of 1,024 bytes each. A failure is logged and counted; nothing is tried
+// again.
 //
 // The error lists every problem: a program that is missing or not executable, a
 // user that does not exist. Run as root, a program must belong to root, and so
-// must every directory on the way to it and every symbolic link; nobody else may have
-// write access, except to a directory with the sticky bit (enable_script_security). On systems
-// without process groups it wraps [errors.ErrUnsupported].
+// must every directory on the way to it and every symbolic link; nobody else
+// may have write access, except to a directory with the sticky bit
+// (enable_script_security). On systems without process groups it wraps
+// [errors.ErrUnsupported].
 func ExecNotify(name string, opts ...NotifyOption) (*ExecNotifier, error) {
 	c, err := newNotifyConfig(name, opts)
 	if err == nil {
@@ -136,9 +139,10 @@ func (n *ExecNotifier) Notify(t Transition) {
 	}
 }
 
-// Observe runs the program of [NotifyMasterRxLowerPri] if the router has heard a
-// lower priority while it was Active, since the last call. That is no
-// transition, so whoever wants to know calls Observe with [Router.Snapshot] now and then.
+// Observe runs the program of [NotifyMasterRxLowerPri] if the router has heard
+// a lower priority while it was Active, since the last call. That is no
+// transition, so whoever wants to know calls Observe with [Router.Snapshot] now
+// and then.
 func (n *ExecNotifier) Observe(s Status) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -129,7 +129,8 @@ func (e *execConfig) run(argv []string, out *lineLog) error {
 }
 
 // end ends a process group whose time is up, those members included that
-// outlive their leader. Only a process that the kernel cannot end is left behind.
+// outlive their leader. Only a process that the kernel cannot end is left
+// behind.
 func (e *execConfig) end(pgid int, done <-chan error) error {
 	late := fmt.Errorf("not done after %v", e.timeout)
 	_ = syscall.Kill(-pgid, syscall.SIGTERM)

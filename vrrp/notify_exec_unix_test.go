@@ -172,6 +172,7 @@ func TestExecNotifyTimeout(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 			// It is dead, or a zombie until its new parent looks.
 			for ctx := untilDeadline(t); syscall.Kill(pid, 0) == nil; runtime.Gosched() {
 				if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(stat), ") Z ") {
@@ -321,6 +322,42 @@ func TestTrustProgram(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%q: %v, want %q", c.path, err, c.want)
 		}
+	}
+}
+
+// fileOf is a file as far as trustFile looks at it.
+type fileOf struct {
+	fs.FileInfo
+	mode     fs.FileMode
+	uid, gid uint32
+}
+
+func (f fileOf) Mode() fs.FileMode { return f.mode }
+func (f fileOf) Sys() any          { return &syscall.Stat_t{Uid: f.uid, Gid: f.gid} }
+
+func TestTrustFile(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		file fileOf
+		want bool
+	}{
+		{"root's", fileOf{mode: 0o755}, true},
+		{"root's, with root's group", fileOf{mode: 0o775}, true},
+		{"another group", fileOf{mode: 0o755, gid: 7}, true},
+		{"another group that writes", fileOf{mode: 0o775, gid: 7}, false},
+		{"everybody writes", fileOf{mode: 0o757}, false},
+		{"another's", fileOf{mode: 0o700, uid: 7}, false},
+		{"a directory", fileOf{mode: fs.ModeDir | 0o755}, true},
+		{"everybody's directory", fileOf{mode: fs.ModeDir | 0o777}, false},
+		{"everybody's directory, sticky", fileOf{mode: fs.ModeDir | fs.ModeSticky | 0o777}, true},
+		{"another's directory, sticky", fileOf{mode: fs.ModeDir | fs.ModeSticky | 0o755, uid: 7}, false},
+		{"a sticky file", fileOf{mode: fs.ModeSticky | 0o777}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := trustFile("/x", c.file); (err == nil) != c.want {
+				t.Errorf("trustFile() = %v, want trust %v", err, c.want)
+			}
+		})
 	}
 }
 

@@ -15,8 +15,8 @@ func NotifyCreate() NotifyOption {
 }
 
 // NotifyWait sets how long a line waits for room in a FIFO whose reader is slow
-// or gone; 0 or more, default 1s. Then it is dropped, logged and counted. Callbacks of
-// [WithOnTransition] after it wait as long.
+// or gone; 0 or more, default 1s. Then it is dropped, logged and counted.
+// Callbacks of [WithOnTransition] after it wait as long.
 func NotifyWait(d time.Duration) NotifyOption {
 	return func(c *notifyConfig) { c.wait, c.forFIFO = d, append(c.forFIFO, "NotifyWait") }
 }
@@ -39,18 +39,19 @@ type FIFONotifier struct {
 //	GROUP "VG_1" FAULT 0
 //
 // The third word is MASTER, BACKUP, FAULT, or STOP when Run ends; the fourth
-// the effective priority, 0 for a group. name is the second; several notifiers may
-// write to one FIFO, and their lines do not mix.
+// the effective priority, 0 for a group. name is the second; several notifiers
+// may write to one FIFO, and their lines do not mix.
 //
 //	fifo, err := vrrp.FIFONotify("VI_1", "/run/vrrp.fifo", vrrp.NotifyCreate())
 //	router, err := vrrp.New(51, vips, vrrp.WithOnTransition(fifo.Notify), ...)
 //	...
 //	err = fifo.Close() // after Run
 //
-// The pipe is held open in both directions, so that readers may come and go, and is never waited
-// for longer than [NotifyWait] says: keepalived drops a line in silence, this
-// counts it. The error lists every problem; it wraps that of opening the
-// file, and [errors.ErrUnsupported] on systems without named pipes.
+// The pipe is held open in both directions, so that readers may come and go,
+// and is never waited for longer than [NotifyWait] says: keepalived drops a
+// line in silence, this counts it. The error lists every problem; it wraps that
+// of opening the file, and [errors.ErrUnsupported] on systems without named
+// pipes.
 func FIFONotify(name, path string, opts ...NotifyOption) (*FIFONotifier, error) {
 	c, err := newNotifyConfig(name, opts)
 	if err == nil {
@@ -79,9 +80,10 @@ func (n *FIFONotifier) Notify(t Transition) {
 //	INSTANCE "VI_1" BACKUP_PRIORITY 80
 //	INSTANCE "VI_1" MASTER_RX_LOWER_PRI 100
 //
-// that is a new effective priority (notify_priority_changes), and a lower priority
-// that was heard while Active. The router does not report these by itself: whoever wants
-// them calls Observe with [Router.Snapshot] now and then, say once a second.
+// that is a new effective priority (notify_priority_changes), and a lower
+// priority that was heard while Active. The router does not report these by
+// itself: whoever wants them calls Observe with [Router.Snapshot] now and then,
+// say once a second.
 func (n *FIFONotifier) Observe(s Status) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

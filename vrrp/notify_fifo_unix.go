@@ -31,8 +31,8 @@ func openFIFO(path string, create bool) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 }
 
-// writeFIFO writes a line at once, or as soon as there is room for it. It returns
-// [os.ErrDeadlineExceeded] if that takes longer than wait.
+// writeFIFO writes a line at once, or as soon as there is room for it. It
+// returns [os.ErrDeadlineExceeded] if that takes longer than wait.
 func writeFIFO(f *os.File, line string, wait time.Duration) error {
 	conn, err := f.SyscallConn()
 	if err != nil {

@@ -75,10 +75,15 @@ func fill(t *testing.T, n *FIFONotifier) (lines uint64) {
 	t.Helper()
 	wait := n.config.wait
 	defer func() { n.config.wait = wait }()
-	for n.config.wait = 0; n.Snapshot().Dropped == 0; {
+	n.config.wait = 0
+	for {
 		n.Notify(transitionTo(Backup, 100))
+		if now := n.Snapshot().Notified; now == lines {
+			return lines
+		} else {
+			lines = now
+		}
 	}
-	return n.Snapshot().Notified
 }
 
 // A full FIFO costs a wait and a line, which is counted and said.

@@ -11,8 +11,8 @@ const (
 	maxOutputLine  = 1024
 )
 
-// lineLog logs what a program prints, line by line. It takes everything, so that
-// the program never waits, and logs no more than its bounds.
+// lineLog logs what a program prints, line by line. It takes everything, so
+// that the program never waits, and logs no more than its bounds.
 type lineLog struct {
 	log   *slog.Logger
 	line  []byte // as far as it has come

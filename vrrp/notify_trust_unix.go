@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// maxSymlinks is how many symbolic links lead to a program at most, as in Linux.
+// maxSymlinks is how many symbolic links lead to a program at most, as in
+// Linux.
 const maxSymlinks = 40
 
 // trustProgram refuses what is no program. For root it walks the path as the
@@ -66,8 +67,8 @@ func trustPath(path string) error {
 	}
 }
 
-// steps are the parts of a path. ".." stays: it is not what it looks like behind a
-// symbolic link.
+// steps are the parts of a path. ".." stays: it is not what it looks like
+// behind a symbolic link.
 func steps(path string) (parts []string) {
 	for _, p := range strings.Split(path, "/") {
 		if p != "" && p != "." {

@@ -16,8 +16,8 @@ const (
 // TrackOption configures a [Tracker]; see [Router.Track].
 type TrackOption func(*track)
 
-// Reverse exchanges the meaning of up and down, as the keyword reverse does; see
-// [Router.Track] for what then counts. Default: off.
+// Reverse exchanges the meaning of up and down, as the keyword reverse does;
+// see [Router.Track] for what then counts. Default: off.
 func Reverse() TrackOption { return func(k *track) { k.reverse = true } }
 
 // Rise sets how many calls of Set(true) in a row make a tracker that is down

@@ -15,31 +15,34 @@ type InterfaceOption func(*interfaceConfig)
 
 type interfaceConfig struct{ up, down time.Duration }
 
-// WithUpDelay sets how long an interface has to be up without a break before that
-// is told; 0 or more, default 0. It and [WithDownDelay] are keepalived's
+// WithUpDelay sets how long an interface has to be up without a break before
+// that is told; 0 or more, default 0. It and [WithDownDelay] are keepalived's
 // interface_up_down_delays. A down delay of more than two advertisement
 // intervals leaves an Active router with a dead interface longer than its
 // Backups wait.
 func WithUpDelay(d time.Duration) InterfaceOption { return func(c *interfaceConfig) { c.up = d } }
 
-// WithDownDelay sets how long an interface has to be down without a break before
-// that is told; 0 or more, default 0.
+// WithDownDelay sets how long an interface has to be down without a break
+// before that is told; 0 or more, default 0.
 func WithDownDelay(d time.Duration) InterfaceOption { return func(c *interfaceConfig) { c.down = d } }
 
 // TrackInterface tells set whether a network interface can carry traffic, until
-// ctx ends: once as soon as it knows, then whenever that changes (track_interface). Up means that the
-// interface exists, is set up (IFF_UP) and has a carrier (IFF_RUNNING). An interface that does not
-// exist is down; it may come later, and come back under the same name.
+// ctx ends: once as soon as it knows, then whenever that changes
+// (track_interface). Up means that the interface exists, is set up (IFF_UP) and
+// has a carrier (IFF_RUNNING). An interface that does not exist is down; it may
+// come later, and come back under the same name.
 //
 //	uplink, err := router.Track("eth1", 0)
 //	go vrrp.TrackInterface(ctx, "eth1", uplink.Set)
 //
-// The interface that adverts travel on needs no tracker: the transport watches it.
+// The interface that adverts travel on needs no tracker: the transport watches
+// it.
 //
 // set is called in the goroutine of TrackInterface, in order, and not after it
 // has returned. Where it is slow, it is told the latest. The error is nil when
-// ctx has ended; where interfaces cannot be watched it is there at once,
-// and wraps [errors.ErrUnsupported] on systems other than Linux. No privilege is needed.
+// ctx has ended; where interfaces cannot be watched it is there at once, and
+// wraps [errors.ErrUnsupported] on systems other than Linux. No privilege is
+// needed.
 func TrackInterface(ctx context.Context, iface string, set func(up bool), opts ...InterfaceOption) error {
 	return trackInterface(ctx, iface, set, opts, watchLinks)
 }

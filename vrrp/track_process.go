@@ -12,8 +12,8 @@ import (
 // there are to be (vrrp_track_process).
 type ProcessSpec struct {
 	// Name is the name of the process, as /proc/PID/comm has it: that of its
-	// program, without the directory, at most 15 bytes, unless the process has given
-	// itself another. It is compared exactly.
+	// program, without the directory, at most 15 bytes, unless the process has
+	// given itself another. It is compared exactly.
 	Name string
 
 	// FullCommand compares Name with the first word of the command line
@@ -69,18 +69,18 @@ func (m ParamMatch) String() string { return name(paramMatchNames[:], uint8(m), 
 //	go vrrp.TrackProcess(ctx, vrrp.ProcessSpec{Name: "nginx"}, nginx.Set)
 //
 // It counts the processes of every user that /proc shows (a mount option may
-// hide those of others), this one too; zombies do not count. The kernel's process
-// events connector tells it of changes as they happen; that takes
-// CAP_NET_ADMIN before Linux 6.6, and the first user and PID namespace. Elsewhere, and in most
-// containers, it looks at all processes every Interval instead. With events, it
-// reads a file of /proc for every process that starts, and looks at all of them
-// once a minute and when events were lost.
+// hide those of others), this one too; zombies do not count. The kernel's
+// process events connector tells it of changes as they happen; that takes
+// CAP_NET_ADMIN before Linux 6.6, and the first user and PID namespace.
+// Elsewhere, and in most containers, it looks at all processes every Interval
+// instead. With events, it reads a file of /proc for every process that starts,
+// and looks at all of them once a minute and when events were lost.
 //
-// set is called in the goroutine of TrackProcess, in order, and not after it has
-// returned. Where it is slow, it is told the latest. The error is nil when
-// ctx has ended. It is there at once for a bad spec, without a readable /proc, where it wraps
-// [errors.ErrUnsupported] on systems other than Linux, and without
-// events under RequireEvents.
+// set is called in the goroutine of TrackProcess, in order, and not after it
+// has returned. Where it is slow, it is told the latest. The error is nil when
+// ctx has ended. It is there at once for a bad spec, without a readable /proc,
+// where it wraps [errors.ErrUnsupported] on systems other than Linux, and
+// without events under RequireEvents.
 func TrackProcess(ctx context.Context, spec ProcessSpec, set func(up bool)) error {
 	err := spec.validate(set)
 	if err == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/mainstay-ha/mainstay/vrrp/internal/procconn"
 )
 
-// processResync is how often every process is looked at although the kernel tells what
-// happens: it should make no difference.
+// processResync is how often every process is looked at although the kernel
+// tells what happens: it should make no difference.
 const processResync = time.Minute
 
 func trackProcess(ctx context.Context, spec ProcessSpec, set func(up bool)) error {

@@ -132,8 +132,8 @@ func (s *ProcessSpec) matchesParams(words []string) bool {
 	return slices.Equal(words[:n], s.Params)
 }
 
-// statAlive reads the state in /proc/PID/stat, which follows the name: neither a
-// zombie nor dead. The name may hold parentheses itself.
+// statAlive reads the state in /proc/PID/stat, which follows the name: neither
+// a zombie nor dead. The name may hold parentheses itself.
 func statAlive(stat []byte) bool {
 	at := bytes.LastIndexByte(stat, ')')
 	return at >= 0 && len(stat) > at+2 && stat[at+2] != 'Z' && stat[at+2] != 'X'

@@ -13,8 +13,8 @@ import (
 // file, an interface, a process, or anything else that is up or down. Make one
 // with [Router.Track]. Its methods may be called by any goroutine and at any
 // time, callbacks of the router included: they leave the news for the router
-// and do not wait until it has acted on it. Of several changes that the router has not
-// seen yet it sees the latest.
+// and do not wait until it has acted on it. Of several changes that the router
+// has not seen yet it sees the latest.
 type Tracker struct {
 	mu      sync.Mutex // guards everything below; held before Router.mu, never after
 	track   track
@@ -37,10 +37,10 @@ type Tracker struct {
 //	-w, reverse   -       +w
 //
 // All weights are added to the priority; the sum is then held within 1 and 254
-// (keepalived's effective priority). A change shifts the deadline of a Backup by
-// the difference, and an Active router makes its new claim from its next advert
-// on. A weight must be able to reorder the routers: with priorities 100 and 90, one
-// of -2 moves nothing.
+// (keepalived's effective priority). A change shifts the deadline of a Backup
+// by the difference, and an Active router makes its new claim from its next
+// advert on. A weight must be able to reorder the routers: with priorities 100
+// and 90, one of -2 moves nothing.
 //
 // A tracker is unknown until the first call of [Tracker.Set] or
 // [Tracker.Adjust]. An unknown one of weight 0 keeps the router out, since
@@ -54,8 +54,8 @@ type Tracker struct {
 // lists every problem.
 //
 // [TrackInterface] and [TrackProcess] bring verdicts, and so may anything that
-// has a bool to give: track_script and track_file are checks of package
-// healthcheck, wired by one line.
+// has a bool to give, such as the checks of package healthcheck (vrrp_script;
+// its policy has a rise and a fall of its own). With one check in a manager:
 //
 //	web, err := router.Track("chk_web", -20)
 //	...
@@ -74,18 +74,21 @@ func trackAll(routers []*Router, name string, weight int, opts []TrackOption) (*
 	if err != nil {
 		return nil, err
 	}
-	t := &Tracker{track: k}
+	// First everybody is asked: an unknown tracker of weight 0 is felt at once.
 	var errs []error
 	for _, r := range routers {
-		if err := r.add(t, k); err != nil {
-			errs = append(errs, fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, err))
-			continue
+		errs = append(errs, r.admits(&k))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	t := &Tracker{track: k}
+	for _, r := range routers {
+		if err := r.add(t, k); err != nil { // something has come in between
+			t.Remove()
+			return nil, err
 		}
 		t.routers = append(t.routers, r)
-	}
-	if len(errs) > 0 {
-		t.Remove()
-		return nil, errors.Join(errs...)
 	}
 	return t, nil
 }
@@ -96,16 +99,18 @@ func (t *Tracker) Set(up bool) {
 }
 
 // Adjust adds delta to the priority in place of the weight, until the next Set:
-// the value of a track_file. -254 and less is a fault, more than 253 counts as 253. [Reverse], [Rise]
-// and [Fall] do not apply. It counts for a weight of 0 as well; where any other
-// value than 0 is to be a fault, as in a track_file of weight 0, call
-// Set(value == 0). A router of priority 255 minds the faults only.
+// the value of a track_file. -254 and less is a fault, more than 253 counts as
+// 253. [Reverse], [Rise] and [Fall] do not apply. It counts for a weight of 0
+// as well; where any other value than 0 is to be a fault, as in a track_file of
+// weight 0, call Set(value == 0). A router of priority 255 minds the faults
+// only.
 func (t *Tracker) Adjust(delta int) {
 	t.change(slog.LevelDebug, func(k *track) { k.adjust(delta) })
 }
 
-// Remove takes the tracker from the router: it adds nothing, and faults nothing,
-// any more. Its name is free again. Later calls of its methods do nothing.
+// Remove takes the tracker from the router: it adds nothing, and faults
+// nothing, any more. Its name is free again. Later calls of its methods do
+// nothing.
 func (t *Tracker) Remove() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -132,11 +137,26 @@ func (t *Tracker) change(level slog.Level, f func(*track)) {
 	}
 }
 
+// admits refuses a tracker that the router cannot have.
+func (r *Router) admits(k *track) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lockedAdmits(k)
+}
+
+func (r *Router) lockedAdmits(k *track) error {
+	err := errors.Join(r.tracks.admits(k), r.tracks.fits(r.config.priority, *k))
+	if err != nil {
+		return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, err)
+	}
+	return nil
+}
+
 // add gives the router a tracker.
 func (r *Router) add(t *Tracker, k track) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err := errors.Join(r.tracks.admits(&k), r.tracks.fits(r.config.priority, tracked{t, k})); err != nil {
+	if err := r.lockedAdmits(&k); err != nil {
 		return err
 	}
 	r.lockedTrack(func(ts *tracking) { ts.list = append(ts.list, tracked{t, k}) })

@@ -173,11 +173,11 @@ func TestTrackAll(t *testing.T) {
 		t.Error("not every member heard")
 	}
 	mustTrack(t, b, "disk", 0)
-	if _, err := trackAll([]*Router{a, b}, "disk", 5, nil); err == nil {
+	if _, err := trackAll([]*Router{a, b}, "disk", 0, nil); err == nil {
 		t.Error("a name that one member has was accepted")
 	}
-	if got := a.Snapshot().Trackers; len(got) != 1 {
-		t.Errorf("a refused tracker was left: %+v", got)
+	if got := a.Snapshot().Trackers; len(got) != 1 || told(sa) != "" {
+		t.Errorf("a refused tracker was felt: %+v", got)
 	}
 	if _, err := trackAll([]*Router{a, a}, "twice", 5, nil); err == nil || len(a.Snapshot().Trackers) != 1 {
 		t.Errorf("one member twice: %v", err)

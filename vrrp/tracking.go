@@ -48,16 +48,17 @@ func (ts *tracking) admits(k *track) error {
 
 // fits refuses a priority that trackers cannot change: that of the owner of the
 // addresses is never altered (RFC 9568 section 5.2.4), only faults reach it.
-func (ts *tracking) fits(priority uint8, more ...tracked) error {
+func (ts *tracking) fits(priority uint8, more ...track) error {
 	if priority != owner {
 		return nil
 	}
-	for _, list := range [][]tracked{ts.list, more} {
-		for i := range list {
-			if t := &list[i]; t.weight != 0 {
-				return fmt.Errorf("tracker %q has weight %d, and priority %d is never altered: give it weight 0, or the router another priority",
-					t.name, t.weight, owner)
-			}
+	for i := range ts.list {
+		more = append(more, ts.list[i].track)
+	}
+	for i := range more {
+		if k := &more[i]; k.weight != 0 {
+			return fmt.Errorf("tracker %q has weight %d, and priority %d is never altered: give it weight 0, or the router another priority",
+				k.name, k.weight, owner)
 		}
 	}
 	return nil
