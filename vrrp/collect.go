@@ -14,6 +14,8 @@ import (
 //	mainstay_vrrp_priority, _effective_priority
 //	mainstay_vrrp_standby                        1 after Yield, until Resume
 //	mainstay_vrrp_master_down_interval_seconds
+//	mainstay_vrrp_tracker_contribution           to the priority; third label tracker
+//	mainstay_vrrp_tracker_fault                  1: it keeps the router out; third label tracker
 //	mainstay_vrrp_tracking                       what the trackers add to the priority
 //	mainstay_vrrp_fault                          1 for each present one; last label reason
 //	mainstay_vrrp_drops_total                    last label reason, a [DropReason]
@@ -51,6 +53,10 @@ func (r *Router) Collect(emit func(name string, kind byte, value float64, labels
 		put("fault", 'g', truth(slices.Contains(s.Faults, fault)), "reason", fault)
 	}
 	put("master_down_interval_seconds", 'g', s.MasterDownInterval.Seconds())
+	for _, t := range s.Trackers {
+		put("tracker_contribution", 'g', float64(t.Contribution), "tracker", t.Name)
+		put("tracker_fault", 'g', truth(t.Fault), "tracker", t.Name)
+	}
 	st := &s.Statistics
 	for _, c := range []struct {
 		name  string

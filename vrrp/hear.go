@@ -55,6 +55,9 @@ func (s *session) receive(p *Packet) {
 	switch {
 	case s.codec.in.sameAddrs():
 	case s.codec.in.strangers():
+		r.mu.Lock()
+		r.stats.AddressListErrors++
+		r.mu.Unlock()
 		s.warn(warnDuplicateVRID, p.From)
 	default:
 		s.warn(warnAddressList, p.From)

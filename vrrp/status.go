@@ -22,6 +22,7 @@ type Status struct {
 	Priority          uint8            `json:"priority"`            // as configured
 	EffectivePriority uint8            `json:"effective-priority"`  // what is advertised now
 	Tracking          int              `json:"tracking"`            // what the trackers add to the priority, before it is clamped
+	Trackers          []TrackerStatus  `json:"trackers,omitempty"`  // in the order in which they were made
 	Preempt           bool             `json:"preempt"`             // as it holds now: not on standby, always for an owner
 	Standby           bool             `json:"standby"`             // after Yield, until Resume
 	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir has not advertised yet
@@ -120,7 +121,7 @@ func (r *Router) Snapshot() Status {
 	defer r.mu.Unlock()
 	s := Status{
 		VRID: r.vrid, Version: r.config.version, Family: r.family, Group: r.group.Name(),
-		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Checksum: r.checksum,
+		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
 		LastTransition: r.last, Lateness: r.lateness.show(), Statistics: r.stats,
