@@ -7,24 +7,27 @@ import (
 	"time"
 )
 
-// How the judgement is paced.
-const (
-	// settle is how long after its first announcement a holder believes that
+// Pace is how patient the judgement is.
+type Pace struct {
+	// Settle is how long after its first announcement a holder believes that
 	// claims of others are the end of a hand-over: the old owner keeps the
 	// addresses until it hears the new one.
-	settle = 3 * time.Second
+	Settle time.Duration
 
-	// confirm is how long a claim waits before it counts: the claim of a new
+	// Confirm is how long a claim waits before it counts: the claim of a new
 	// owner may be heard before its advert has ended our own tenure.
-	confirm = time.Second
+	Confirm time.Duration
 
-	// quiet is how long a conflict that was reported is not listened for, so
+	// Quiet is how long a conflict that was reported is not listened for, so
 	// that no flood of claims costs more than one wake-up in that time.
-	quiet = time.Minute
+	Quiet time.Duration
 
-	// reask is the least time between two questions who else has an address.
-	reask = 30 * time.Second
-)
+	// Reask is the least time between two questions who else has an address.
+	Reask time.Duration
+}
+
+// Patient is the pace of every port.
+var Patient = Pace{Settle: 3 * time.Second, Confirm: time.Second, Quiet: time.Minute, Reask: 30 * time.Second}
 
 // Conflict is an address that somebody else holds too.
 type Conflict struct {
@@ -35,6 +38,7 @@ type Conflict struct {
 // Conflicts judges, for the holders of addresses on one interface, which claims
 // of others are conflicts. It is pure: it takes the time.
 type Conflicts struct {
+	Pace
 	holders []*Holder
 }
 
@@ -86,14 +90,14 @@ func (c *Conflicts) Announce(now time.Time, h *Holder, addrs []netip.Addr) (look
 		return look, false
 	case h.since.IsZero():
 		h.since, h.probed = now, time.Time{}
-		look = now.Add(settle)
+		look = now.Add(c.Settle)
 		h.addrs = slices.Clone(addrs)
 	case !slices.Equal(h.addrs, addrs):
 		look = now
 		h.addrs = slices.Clone(addrs)
 		maps.DeleteFunc(h.doubts, func(a netip.Addr, _ doubt) bool { return !slices.Contains(addrs, a) })
 	}
-	if now.Sub(h.since) < settle || !h.probed.IsZero() && now.Sub(h.probed) < reask {
+	if now.Sub(h.since) < c.Settle || !h.probed.IsZero() && now.Sub(h.probed) < c.Reask {
 		return look, false
 	}
 	h.probed = now
@@ -103,7 +107,7 @@ func (c *Conflicts) Announce(now time.Time, h *Holder, addrs []netip.Addr) (look
 // Hear takes the claim of mac to have addr. own is the MAC of the interface.
 func (c *Conflicts) Hear(now time.Time, addr netip.Addr, mac, own MAC) {
 	for _, h := range c.holders {
-		if !h.listens(now, addr) || !slices.Contains(h.addrs, addr) {
+		if !c.listens(now, h, addr) || !slices.Contains(h.addrs, addr) {
 			continue
 		}
 		// Our own frames may come back through a loop in the network. They
@@ -112,13 +116,13 @@ func (c *Conflicts) Hear(now time.Time, addr netip.Addr, mac, own MAC) {
 		if h.doubts == nil {
 			h.doubts = make(map[netip.Addr]doubt)
 		}
-		h.doubts[addr] = doubt{mac: mac, until: now.Add(confirm), due: !ours}
+		h.doubts[addr] = doubt{mac: mac, until: now.Add(c.Confirm), due: !ours}
 	}
 }
 
 // listens reports whether a claim to addr, which h holds, would be news.
-func (h *Holder) listens(now time.Time, addr netip.Addr) bool {
-	return !h.since.IsZero() && now.Sub(h.since) >= settle && !now.Before(h.doubts[addr].until)
+func (c *Conflicts) listens(now time.Time, h *Holder, addr netip.Addr) bool {
+	return !h.since.IsZero() && now.Sub(h.since) >= c.Settle && !now.Before(h.doubts[addr].until)
 }
 
 // Due returns the conflicts that are certain by now.
@@ -131,7 +135,7 @@ func (c *Conflicts) Due(now time.Time) []Found {
 				continue
 			}
 			found = append(found, Found{h, Conflict{addr, d.mac}})
-			h.doubts[addr] = doubt{until: now.Add(quiet)}
+			h.doubts[addr] = doubt{until: now.Add(c.Quiet)}
 		}
 	}
 	return found
@@ -149,9 +153,9 @@ func (c *Conflicts) Listen(now time.Time, addrs []netip.Addr) (_ []netip.Addr, n
 		if h.since.IsZero() {
 			continue
 		}
-		sooner(h.since.Add(settle))
+		sooner(h.since.Add(c.Settle))
 		for _, addr := range h.addrs {
-			if h.listens(now, addr) {
+			if c.listens(now, h, addr) {
 				addrs = append(addrs, addr)
 			} else {
 				sooner(h.doubts[addr].until)

@@ -127,7 +127,7 @@ func TestConflicts(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var c Conflicts
+			c := Conflicts{Pace: Patient}
 			h := c.Add(tt.vmac, nil)
 			for i, s := range tt.steps {
 				now := t0.Add(s.at)
@@ -161,7 +161,7 @@ func TestConflicts(t *testing.T) {
 // A driver that looks only when it is told to finds the same as one that always
 // looks.
 func TestConflictsDeadlines(t *testing.T) {
-	var c Conflicts
+	c := Conflicts{Pace: Patient}
 	h := c.Add(MAC{}, nil)
 	look, _ := c.Announce(t0, h, []netip.Addr{vip4})
 	var at []time.Duration
@@ -179,7 +179,7 @@ func TestConflictsDeadlines(t *testing.T) {
 		}
 		now = next
 	}
-	want := []time.Duration{settle, settle + confirm, settle + confirm + quiet}
+	want := []time.Duration{Patient.Settle, Patient.Settle + Patient.Confirm, Patient.Settle + Patient.Confirm + Patient.Quiet}
 	if !slices.Equal(at, want) {
 		t.Errorf("looks at %v, want %v", at, want)
 	}
@@ -187,19 +187,19 @@ func TestConflictsDeadlines(t *testing.T) {
 
 // Two routers on one interface are told apart.
 func TestConflictsOfSeveralHolders(t *testing.T) {
-	var c Conflicts
+	c := Conflicts{Pace: Patient}
 	a, b := c.Add(vmac4, nil), c.Add(MAC{}, nil)
 	c.Announce(t0, a, []netip.Addr{vip4})
 	c.Announce(t0, b, []netip.Addr{vip4.Next()})
-	now := t0.Add(settle)
+	now := t0.Add(Patient.Settle)
 	c.Hear(now, vip4.Next(), vmac4, h1) // a's MAC is not b's
 	c.Hear(now, vip4, vmac4, h1)
-	found := c.Due(now.Add(confirm))
+	found := c.Due(now.Add(Patient.Confirm))
 	if len(found) != 1 || found[0].Holder != b {
 		t.Fatalf("found %v, want one of the second holder", found)
 	}
 	c.Remove(b)
-	if listen, _ := c.Listen(now.Add(confirm), nil); !slices.Equal(listen, []netip.Addr{vip4}) {
+	if listen, _ := c.Listen(now.Add(Patient.Confirm), nil); !slices.Equal(listen, []netip.Addr{vip4}) {
 		t.Errorf("listens for %v after one left", listen)
 	}
 }

@@ -48,7 +48,7 @@ func TestFramesAsCaptured(t *testing.T) {
 		{"v3-ipv4-stop.pcap", [][]byte{AppendGratuitousARP(nil, h1, arp4), AppendGratuitousARP(nil, h2, arp4)}},
 		{"v3-ipv4-vmac-stop.pcap", [][]byte{AppendGratuitousARP(nil, vmac4, arp4)}},
 		{"v3-ipv4-many-vips-stop.pcap", [][]byte{
-			AppendGratuitousARP(nil, h1, arp4), AppendGratuitousARP(nil, h1, second), AppendGratuitousARP(nil, h1, third),
+			AppendGratuitousARP(nil, h1, second), AppendGratuitousARP(nil, h1, third), // the first came before the capture
 			AppendGratuitousARP(nil, h2, arp4), AppendGratuitousARP(nil, h2, second), AppendGratuitousARP(nil, h2, third),
 		}},
 		{"v3-ipv6-stop.pcap", [][]byte{

@@ -3,6 +3,7 @@ package ethernet
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"sync"
@@ -13,10 +14,11 @@ import (
 
 // Member is one router on a port.
 type Member struct {
-	port  *Port
-	mac   MAC // virtual, or zero
-	hold4 *Holder
-	hold6 *Holder
+	port *Port
+	mac  MAC // virtual, or zero
+
+	hold4, hold6 *Holder // nil: not announced; guarded by port.mu
+	left         bool    // likewise
 
 	calling sync.Mutex // guards closed, and is held during report
 	closed  bool
@@ -70,6 +72,7 @@ func (m *Member) Close() {
 	p := m.port
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	m.left = true
 	if m.hold4 != nil {
 		p.watch4.conflicts.Remove(m.hold4)
 	}
@@ -86,6 +89,9 @@ func (m *Member) Announce(addrs []netip.Addr) error {
 	p := m.port
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if m.left {
+		return net.ErrClosed
+	}
 	now := time.Now()
 	ask4 := p.watch4.lockedAnnounce(now, m.hold4, addrs, netip.Addr.Is4)
 	ask6 := p.watch6.lockedAnnounce(now, m.hold6, addrs, netip.Addr.Is6)
@@ -127,7 +133,7 @@ func (p *Port) lockedSend(fd int, addr netip.Addr, mac MAC, ask bool) error {
 		p.frame = frame
 		p.dst = unix.SockaddrLinklayer{Ifindex: p.index, Protocol: binary.NativeEndian.Uint16(frame[HeaderLen-2:])}
 		if err := unix.Sendto(fd, frame, unix.MSG_DONTWAIT, &p.dst); err != nil && first == nil {
-			first = fmt.Errorf("announcing %v on %s: %w", addr, p.config.Interface, os.NewSyscallError("sendto", err))
+			first = fmt.Errorf("announcing %v on %q: %w", addr, p.config.Interface, os.NewSyscallError("sendto", err))
 		}
 	}
 	// A probe comes from the interface's own MAC, where the answer finds us.

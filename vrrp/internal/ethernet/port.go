@@ -6,6 +6,7 @@ type Config struct {
 	Absent    bool   // the interface may be missing when the port is opened
 	Replies   bool   // send gratuitous ARP in the form of a reply too
 	Router    Router // the router flag of neighbour advertisements
+	Pace      Pace   // of the judgement of conflicts
 }
 
 // Router tells what the router flag of neighbour advertisements is.

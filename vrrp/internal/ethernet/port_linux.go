@@ -117,16 +117,16 @@ func (p *Port) rebind(fd int) (*unix.SockaddrLinklayer, error) {
 	name := p.config.Interface
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
-		return nil, fmt.Errorf("interface %q: %w", name, unix.ENODEV) // no interface has such a name
+		return nil, fmt.Errorf("interface %q: %w", name, unix.ENODEV) // no name of an interface is that long
 	}
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr); err != nil {
-		return nil, fmt.Errorf("interface %s: %w", name, os.NewSyscallError("ioctl SIOCGIFINDEX", err))
+		return nil, fmt.Errorf("interface %q: %w", name, os.NewSyscallError("ioctl SIOCGIFINDEX", err))
 	}
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: int(ifr.Uint32())}); err != nil {
-		return nil, fmt.Errorf("interface %s: %w", name, os.NewSyscallError("bind", err))
+		return nil, fmt.Errorf("interface %q: %w", name, os.NewSyscallError("bind", err))
 	}
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, ifr); err != nil {
-		return nil, fmt.Errorf("interface %s: %w", name, os.NewSyscallError("ioctl SIOCGIFFLAGS", err))
+		return nil, fmt.Errorf("interface %q: %w", name, os.NewSyscallError("ioctl SIOCGIFFLAGS", err))
 	}
 	at, err := boundTo(fd)
 	if err != nil {
@@ -134,7 +134,7 @@ func (p *Port) rebind(fd int) (*unix.SockaddrLinklayer, error) {
 	}
 	if flags := ifr.Uint16(); at.Hatype != unix.ARPHRD_ETHER || at.Halen != 6 || flags&(unix.IFF_LOOPBACK|unix.IFF_NOARP) != 0 {
 		_ = unix.Bind(fd, &unix.SockaddrLinklayer{})
-		return nil, fmt.Errorf("interface %s has no Ethernet neighbours: %w", name, errors.ErrUnsupported)
+		return nil, fmt.Errorf("interface %q has no Ethernet neighbours: %w", name, errors.ErrUnsupported)
 	}
 	return at, nil
 }

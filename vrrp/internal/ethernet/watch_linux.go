@@ -26,12 +26,10 @@ type watch struct {
 
 	// Guarded by port.mu.
 	conflicts Conflicts
-	next      time.Time // the read deadline; zero: none
+	next      time.Time    // the read deadline; zero: none
+	listed    []netip.Addr // what the filter passes
 
-	// Of run.
-	bound  int          // index of the interface that conn is bound to
-	listed []netip.Addr // what the filter passes
-	spare  []netip.Addr
+	bound int // index of the interface that conn is bound to; of run
 }
 
 // claims is a socket that hears claims of one family.
@@ -46,7 +44,7 @@ type claims interface {
 
 // lockedStart starts the watch of a family; p.mu is held.
 func (p *Port) lockedStart(conn claims) *watch {
-	w := &watch{port: p, conn: conn, done: make(chan struct{})}
+	w := &watch{port: p, conn: conn, done: make(chan struct{}), conflicts: Conflicts{Pace: p.config.Pace}}
 	p.running.Go(w.run)
 	return w
 }
@@ -113,18 +111,20 @@ func (w *watch) look() []Found {
 	now := time.Now()
 	w.port.mu.Lock()
 	found := w.conflicts.Due(now)
-	addrs, next := w.conflicts.Listen(now, w.spare[:0])
-	index := w.port.index
+	addrs, next := w.conflicts.Listen(now, nil)
+	index, stale := w.port.index, !slices.Equal(addrs, w.listed)
 	w.next = next
 	_ = w.conn.SetReadDeadline(next)
 	w.port.mu.Unlock()
 
+	// The system calls hold up nobody who announces.
 	if index != w.bound && w.conn.bind(w.port.config.Interface, index) == nil {
 		w.bound = index // an interface that is gone again is another index later
 	}
-	w.spare = addrs
-	if !slices.Equal(addrs, w.listed) && w.conn.filter(addrs) == nil {
-		w.listed, w.spare = addrs, w.listed
+	if stale && w.conn.filter(addrs) == nil {
+		w.port.mu.Lock()
+		w.listed = addrs
+		w.port.mu.Unlock()
 	}
 	return found
 }
