@@ -1,11 +1,13 @@
 package cable
 
 import (
+	"net"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mainstay-ha/mainstay/internal/need"
 	"golang.org/x/sys/unix"
@@ -56,8 +58,45 @@ func New(t testing.TB) *Cable {
 	IP(t, "link add "+Near+" address "+NearMAC+" type veth peer name "+Far+" address "+FarMAC)
 	IP(t, "link set "+Far+" netns "+far)
 	up(t, Near, Near4, Near6, NearLink)
-	c.There(func() { up(t, Far, Far4, Far6, FarLink) })
+	var l net.Listener
+	var err error
+	c.There(func() {
+		up(t, Far, Far4, Far6, FarLink)
+		l, err = net.Listen("tcp", Far4+":1")
+	})
+	if err != nil {
+		t.Fatalf("cable: %v", err)
+	}
+	defer l.Close()
+	c.Up()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatalf("cable: %v", err)
+	}
+	conn.Close()
 	return c
+}
+
+// Up sets the near end up, and waits until both ends carry frames: before the
+// kernel has noticed that there is a carrier, it drops what is sent.
+func (c *Cable) Up() {
+	t := c.t
+	t.Helper()
+	IP(t, "link set "+Near+" up")
+	running := func(name string) bool {
+		ifi, err := net.InterfaceByName(name)
+		return err == nil && ifi.Flags&net.FlagRunning != 0
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; runtime.Gosched() {
+		far := false
+		c.There(func() { far = running(Far) })
+		if far && running(Near) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("cable: no carrier")
+		}
+	}
 }
 
 // up gives an end its addresses. The link-local one must not wait for duplicate

@@ -31,7 +31,7 @@ func (c *control) put(level, kind int32, n int) unsafe.Pointer {
 	h := (*unix.Cmsghdr)(unsafe.Pointer(c))
 	h.Level, h.Type = level, kind
 	h.SetLen(unix.CmsgLen(n))
-	return unsafe.Pointer(uintptr(unsafe.Pointer(c)) + uintptr(unix.CmsgLen(0)))
+	return unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))
 }
 
 // bytes is the first n bytes.

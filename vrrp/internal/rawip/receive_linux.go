@@ -118,7 +118,10 @@ func (s *Socket) take(d *Datagram, m *mmsghdr, slot *incoming, fd int) {
 	if s.config.Family == 6 {
 		*d = Datagram{Data: b, Src: netip.AddrFrom16(slot.from.Addr)}
 	} else {
-		*d, _ = parse4(b)
+		var ok bool
+		if *d, ok = parse4(b); !ok {
+			d.Data, d.AH = nil, fd == s.ah // too short to be anything
+		}
 	}
 	for rest := slot.control.bytes(int(m.hdr.Controllen)); len(rest) > 0; {
 		h, data, after, err := unix.ParseOneSocketControlMessage(rest)

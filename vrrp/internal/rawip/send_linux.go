@@ -34,8 +34,9 @@ type outgoing struct {
 }
 
 // Send sends every datagram, and returns the first error after it tried all. It
-// keeps no reference to them. Errors wrap what the kernel says, such as ENETDOWN,
-// ENODEV, EADDRNOTAVAIL for a source that the host does not have, or ENOBUFS.
+// keeps no reference to them. Errors wrap what the kernel says, such as ENOBUFS,
+// and ENODEV where the interface is gone, ENETDOWN where it is down, and
+// EADDRNOTAVAIL where the host does not have the source.
 func (s *Socket) Send(d []Datagram) error {
 	s.sending.Lock()
 	defer s.sending.Unlock()
@@ -90,7 +91,8 @@ func (s *Socket) flush(d []Datagram, fd, n int) (first error) {
 		case errors.Is(err, unix.EINTR):
 		default:
 			if first == nil {
-				first = s.failed(&d[s.out.slots[done].of], os.NewSyscallError("sendmmsg", err))
+				d := &d[s.out.slots[done].of]
+				first = s.failed(d, s.explain(err, d.Src.IsValid()))
 			}
 			done++
 		}
@@ -99,6 +101,29 @@ func (s *Socket) flush(d []Datagram, fd, n int) (first error) {
 		s.out.slots[i].iov = [2]unix.Iovec{} // no reference is kept
 	}
 	return first
+}
+
+// explain says more where the kernel's answer has several meanings: the interface
+// is gone (ENODEV) or down (ENETDOWN), or it has no such source (EADDRNOTAVAIL).
+func (s *Socket) explain(err error, source bool) error {
+	plain := os.NewSyscallError("sendmmsg", err)
+	if !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENXIO) {
+		return plain
+	}
+	ifr, e := unix.NewIfreq(s.config.Interface)
+	if e != nil {
+		return plain
+	}
+	ifr.SetUint32(uint32(s.index))
+	switch { // the name may have changed
+	case unix.IoctlIfreq(s.fd, unix.SIOCGIFNAME, ifr) != nil:
+		return fmt.Errorf("%w: %w", plain, unix.ENODEV)
+	case unix.IoctlIfreq(s.fd, unix.SIOCGIFFLAGS, ifr) == nil && ifr.Uint16()&unix.IFF_UP == 0:
+		return fmt.Errorf("%w: %w", plain, unix.ENETDOWN)
+	case source:
+		return fmt.Errorf("%w: %w", plain, unix.EADDRNOTAVAIL)
+	}
+	return plain
 }
 
 func (s *Socket) failed(d *Datagram, err error) error {
