@@ -38,14 +38,7 @@ func New(t testing.TB) *Cable {
 	thread, ended := make(chan int), make(chan struct{})
 	go func() {
 		defer close(ended)
-		runtime.LockOSThread() // for good: the thread ends with the goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Errorf("cable: unshare: %v", err)
-		}
-		thread <- unix.Gettid()
-		for job := range c.jobs {
-			job()
-		}
+		c.serve(thread)
 	}()
 	t.Cleanup(func() {
 		close(c.jobs)
@@ -96,6 +89,29 @@ func (c *Cable) Up() {
 		if time.Now().After(deadline) {
 			t.Fatal("cable: no carrier")
 		}
+	}
+}
+
+// serve does jobs on a thread in the far namespace, which it names first.
+func (c *Cable) serve(thread chan<- int) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The first thread stands for the whole process, in /proc and to others.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.serve(thread)
+		}()
+		<-done
+		runtime.UnlockOSThread()
+		return
+	}
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil { // for good: the thread ends with the goroutine
+		c.t.Errorf("cable: unshare: %v", err)
+	}
+	thread <- unix.Gettid()
+	for job := range c.jobs {
+		job()
 	}
 }
 
