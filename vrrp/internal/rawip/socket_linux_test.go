@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 var (
 	group4 = netip.MustParseAddr("224.0.0.18")
