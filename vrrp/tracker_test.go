@@ -26,8 +26,7 @@ func newTracked(t *testing.T, opts ...Option) (*Router, *session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newUnit(s.engine, solo{s.machine}, []*session{s})
-	r.run = s
+	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0]} })
 	return r, s
 }
 
