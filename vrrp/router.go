@@ -21,23 +21,24 @@ type Router struct {
 
 	updating sync.Mutex // held during Update
 
-	mu       sync.Mutex // guards everything below
-	config   config
-	vips     []netip.Prefix
-	family   Family   // 0 until the transport decides
-	group    *Group   // nil: none
-	busy     bool     // Run runs
-	run      *session // what Run runs
-	machine  *machine // of run, under the mutex of its unit; what Run would begin with, without it
-	tracks   tracking
+	mu      sync.Mutex // guards everything below
+	config  config
+	vips    []netip.Prefix
+	family  Family   // 0 until the transport decides
+	group   *Group   // nil: none
+	busy    bool     // Run runs
+	run     *session // what Run runs
+	machine *machine // of run, under the mutex of its unit; what Run would begin with, without it
+	tracks  tracking
 
 	seq        uint64     // of last
 	last       Transition // the zero Transition before the first
 	won        Reason     // of the last transition to Active
 	up         time.Time
 	lastSource netip.AddrPort
-	peers      []netip.AddrPort
-	checksum   Checksum // sent last
+	local      netip.AddrPort   // of run
+	peers      []netip.AddrPort // likewise
+	checksum   Checksum         // sent last
 	stats      Statistics
 	drops      [dropReasons]uint64
 	lateness   lateness
@@ -104,10 +105,18 @@ func (r *Router) serve(ctx context.Context) error {
 	if err != nil {
 		return r.error(err)
 	}
-	u := launch(e, []*session{s}, func(m []*machine) core { return solo{m[0]} })
+	u := launch(e, []*session{s}, r.core)
 	u.run(ctx)
 	s.close()
 	return r.error(u.err)
+}
+
+// core decides for this router alone.
+func (r *Router) core(m []*machine) core {
+	if make := r.config.core; make != nil {
+		return make(m)
+	}
+	return solo{m[0]}
 }
 
 // engine is what a Run works on: the engine of its transport, or one of its
