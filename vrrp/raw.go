@@ -141,12 +141,13 @@ func (r *Raw) Interface() string { return r.iface }
 func (r *Raw) descriptors() bool { return r.net.descriptors() }
 
 // hire returns the engine that all routers share which are in no group, and
-// starts it with the first. Each of them calls release in the end.
-func (r *Raw) hire() (e *engine, release func(), err error) {
+// starts it with the first. Each of them calls the function in the end.
+func (r *Raw) hire() (*engine, func(), error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.hired == 0 {
-		if e, err = engineFor(r); err != nil {
+		e, err := engineFor(r)
+		if err != nil {
 			return nil, nil, err
 		}
 		e.shared = true

@@ -149,7 +149,7 @@ func TestRawGoroutines(t *testing.T) {
 			runRaw(t, raw, uint8(v+2), vips4)
 		}
 		pass(4 * time.Second)
-		if got := runtime.NumGoroutine() - before; got != 99 {
+		if got := runtime.NumGoroutine() - before; got > 99 { // goroutines of other tests may end
 			t.Errorf("99 routers more have %d goroutines", got)
 		}
 		_ = first.end()
