@@ -28,6 +28,15 @@ func (s *session) perform(now instant, a *action, cause error) {
 	}
 }
 
+// identify makes at this speaker's identity.
+func (s *session) identify(at netip.AddrPort) {
+	s.codec.setIdentity(at)
+	s.r.mu.Lock()
+	s.r.local = at
+	s.r.mu.Unlock()
+	s.tell(event{kind: evIdentity, from: at}, nil)
+}
+
 // sentForm publishes the form of the checksum that was sent.
 func (s *session) sentForm() {
 	r := s.r

@@ -36,8 +36,9 @@ type Router struct {
 	won        Reason     // of the last transition to Active
 	up         time.Time
 	lastSource netip.AddrPort
-	peers      []netip.AddrPort
-	checksum   Checksum // sent last
+	local      netip.AddrPort   // of run
+	peers      []netip.AddrPort // likewise
+	checksum   Checksum         // sent last
 	stats      Statistics
 	drops      [dropReasons]uint64
 	lateness   lateness
@@ -101,10 +102,18 @@ func (r *Router) serve(ctx context.Context) error {
 	if err != nil {
 		return r.error(err)
 	}
-	u := launch(e, []*session{s}, func(m []*machine) core { return solo{m[0]} })
+	u := launch(e, []*session{s}, r.core)
 	u.run(ctx)
 	s.close()
 	return r.error(u.err)
+}
+
+// core decides for this router alone.
+func (r *Router) core(m []*machine) core {
+	if make := r.config.core; make != nil {
+		return make(m)
+	}
+	return solo{m[0]}
 }
 
 // engine is what a Run works on: the engine of its transport, or one of its

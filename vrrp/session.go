@@ -17,6 +17,7 @@ type session struct {
 	unit          *unit
 	member        int // of unit
 	machine       *machine
+	owner         bool // of the virtual addresses
 	link          Link
 	addresses     Addresses     // nil without WithAddresses
 	announcements Announcements // nil without WithAnnounce
@@ -39,7 +40,10 @@ func (r *Router) open(ctx context.Context, e *engine) (*session, error) {
 	r.mu.Lock()
 	c, vips, family := r.config, r.vips, r.family
 	r.mu.Unlock()
-	s := &session{r: r, engine: e, wall: c.wall, log: c.log.With("vrid", r.vrid), delivery: newDelivery(c.onTransition)}
+	s := &session{
+		r: r, engine: e, owner: c.priority == owner, wall: c.wall, log: c.log.With("vrid", r.vrid),
+		delivery: newDelivery(c.onTransition),
+	}
 	if err := s.open(ctx, &c, vips, family); err != nil {
 		s.close()
 		return nil, err
@@ -139,6 +143,7 @@ func launch(e *engine, sessions []*session, make func([]*machine) core) *unit {
 // mu is held.
 func (s *session) lockedPrepare() {
 	r := s.r
+	s.owner = r.config.priority == owner
 	if l, ok := s.link.(peerSetter); ok && len(r.config.peers) > 0 {
 		l.SetPeers(r.config.peers) // an Update may have come since Open
 	}
@@ -152,7 +157,7 @@ func (s *session) lockedPrepare() {
 	if s.installer != nil {
 		s.installer.want.vips = r.vips
 	}
-	r.machine, r.peers = s.machine, s.link.Peers()
+	r.machine, r.local, r.peers = s.machine, self, s.link.Peers()
 }
 
 // attach begins to receive, on the engine's goroutine.

@@ -132,11 +132,10 @@ func (r *Router) Snapshot() Status {
 	}
 	drops := r.drops
 	if run := r.run; run != nil {
-		s.Peers = slices.Clone(r.peers)
+		s.Local, s.Peers = r.local, slices.Clone(r.peers)
 		run.lockedAddTo(&s.Statistics, &drops)
 		run.unit.mu.Lock()
 		defer run.unit.mu.Unlock()
-		s.Local = r.machine.self
 		if at := run.unit.core.deadline(); at != never {
 			s.Deadline = run.wall().Add(time.Duration(at - run.engine.now()))
 		}

@@ -122,6 +122,7 @@ func canSetPeers(l Link) bool { _, ok := l.(peerSetter); return ok }
 
 // adopt makes a change, on the engine's goroutine.
 func (s *session) adopt(ch *change) {
+	s.owner = ch.settings.priority == owner
 	if ch.has(namedUnicast) {
 		s.link.(peerSetter).SetPeers(ch.peers)
 		s.codec.setPeers(ch.peers)
