@@ -41,7 +41,7 @@ type machine struct {
 	wants    bool          // grouped Backup: would be Active, because of why
 	why      Reason        // likewise
 	heardAt  instant       // Backup: the last advert
-	seen     seen          // grouped Active: somebody else who is
+	seen     sighting      // grouped Active: somebody else who is
 
 	losing int      // Active: adverts in a row of rival, which has a lower claim and does not leave
 	news   pacer    // Active: when the neighbours are told
@@ -291,7 +291,7 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	m.skewed, m.beaten, m.waited, m.rival = false, false, false, netip.AddrPort{}
 	m.yielding, m.paced, m.losing = false, 0, 0
 	m.news = stopped()
-	m.wants, m.seen = false, seen{}
+	m.wants, m.seen = false, sighting{}
 	if to == Initialize {
 		m.rest()
 	}

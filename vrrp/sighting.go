@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// seen is another Active speaker on the network of a grouped Active router.
-type seen struct {
-	kind     seenKind
+// sighting is another Active speaker on the network of a grouped Active router.
+type sighting struct {
+	kind     sightingKind
 	since    instant // a better one: first heard
 	at       instant // last heard
 	interval time.Duration
@@ -15,25 +15,25 @@ type seen struct {
 	why      Reason // a better one: what makes it better
 }
 
-type seenKind uint8
+type sightingKind uint8
 
 const (
-	seenNobody seenKind = iota
+	seenNobody sightingKind = iota
 	seenWorse
 	seenBetter
 )
 
 // patience is how long a verdict waits for other members: every speaker is heard
 // once in that time.
-func (s *seen) patience() time.Duration { return s.interval + s.interval/2 }
+func (s *sighting) patience() time.Duration { return s.interval + s.interval/2 }
 
 // see remembers a speaker.
-func (m *machine) see(now instant, kind seenKind, ev *event, why Reason) {
+func (m *machine) see(now instant, kind sightingKind, ev *event, why Reason) {
 	since := m.seen.since
 	if kind != m.seen.kind || ev.from != m.seen.from {
 		since = now
 	}
-	m.seen = seen{kind: kind, since: since, at: now, interval: ev.interval, from: ev.from, why: why}
+	m.seen = sighting{kind: kind, since: since, at: now, interval: ev.interval, from: ev.from, why: why}
 }
 
 // want is what a grouped router does in place of promote.
