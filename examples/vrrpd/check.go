@@ -44,7 +44,7 @@ func check(nodes []string, stdout, stderr io.Writer) int {
 	var sides [2][]instance
 	code := exitClean
 	for i, text := range nodes {
-		o, err := node(text)
+		o, err := readNode(text)
 		if err != nil {
 			report(stderr, fmt.Errorf("%c: %w", "AB"[i], err))
 			code = exitFlags
@@ -67,8 +67,8 @@ func check(nodes []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// node reads the flags of one node: what begins with a dash are flags, anything else is a file of them.
-func node(text string) (options, error) {
+// readNode reads the flags of one node: what begins with a dash are flags, anything else is a file of them.
+func readNode(text string) (options, error) {
 	if !strings.HasPrefix(strings.TrimSpace(text), "-") {
 		return parseFlags([]string{"-config", text}, io.Discard)
 	}

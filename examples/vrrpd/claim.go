@@ -13,15 +13,19 @@ type side struct {
 	in   *instance
 }
 
-// claim is the effective priority: that of the flags and what the trackers add, within 1 and 254. down tells what has
-// failed.
-func (s side) claim(down func(track) bool) int {
+// claim is the effective priority: that of the flags and what the trackers add, within 1 and 254. failed tells which
+// ones add the less of the two values they have.
+func (s side) claim(failed func(track) bool) int {
 	if s.in.priority == 255 {
 		return 255
 	}
 	sum := int(s.in.priority)
 	for _, t := range s.in.tracked() {
-		sum += t.adds(!down(t))
+		if well, ill := t.adds(true), t.adds(false); failed(t) {
+			sum += min(well, ill)
+		} else {
+			sum += max(well, ill)
+		}
 	}
 	return max(1, min(sum, 254))
 }

@@ -50,6 +50,12 @@ const least = "-interface eth0 -vrid 51 -vip 192.0.2.100/24 "
 // hexKey is a key of 32 bytes.
 var hexKey = strings.Repeat("a5", 32)
 
+// flagNames lists what is bound.
+func flagNames(b *binder) (names []string) {
+	b.set.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	return names
+}
+
 func parse(t *testing.T, line string) (options, error) {
 	t.Helper()
 	args, err := words(line, inFile)

@@ -60,7 +60,7 @@ func (in *instance) bind(b *binder) {
 	one(b, "preempt-delay", "`SPAN` to tolerate a router with a lower priority (preempt_delay)", &in.preemptDelay, span)
 	one(b, "startup-delay", "`SPAN` to stay out of the election at first (vrrp_startup_delay)", &in.startupDelay, span)
 
-	one(b, "unicast-src", "`ADDRESS` adverts come from; needs -unicast-peer (unicast_src_ip)", &in.source, host)
+	one(b, "unicast-src", "`ADDRESS` adverts come from; needs -unicast-peer (unicast_src_ip)", &in.source, address)
 	many(b, "unicast-peer", "`ADDRESS[,min_ttl=N][,max_ttl=N]` of another router, repeatable; no multicast then (unicast_peer)", &in.peers, peer)
 	secret(b, "password", "simple `TEXT` of 1 to 8 bytes, version 2 only (auth_type PASS, auth_pass)", in.setPassword)
 	in.bindKeys(b)

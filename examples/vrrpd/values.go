@@ -83,8 +83,8 @@ func anything(text string) (string, error) {
 	return text, nil
 }
 
-// host reads the address of one host.
-func host(text string) (netip.Addr, error) {
+// address reads the address of one host.
+func address(text string) (netip.Addr, error) {
 	a, err := netip.ParseAddr(text)
 	if err != nil || a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsMulticast() {
 		return netip.Addr{}, errors.New("want the IPv4 or IPv6 address of a host")
@@ -95,7 +95,7 @@ func host(text string) (netip.Addr, error) {
 // vip reads a virtual address: without a length it stands alone, as /32 or /128.
 func vip(text string) (netip.Prefix, error) {
 	addr, length, cut := strings.Cut(text, "/")
-	a, err := host(addr)
+	a, err := address(addr)
 	if err != nil {
 		return netip.Prefix{}, err
 	}
@@ -112,7 +112,7 @@ func vip(text string) (netip.Prefix, error) {
 // peer reads addr[,min_ttl=N][,max_ttl=N], the words of keepalived's unicast_peer.
 func peer(text string) (vrrp.Peer, error) {
 	addr, rest, _ := strings.Cut(text, ",")
-	a, err := host(addr)
+	a, err := address(addr)
 	if err != nil {
 		return vrrp.Peer{}, err
 	}
