@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/mainstay-ha/mainstay/vrrp"
 )
@@ -28,12 +29,12 @@ func signing(mode string, active vrrp.HMACKey, also ...vrrp.HMACKey) vrrp.Option
 	return vrrp.WithHMAC(active)
 }
 
-// addNotify appends the callbacks of -notify and -notify-fifo.
-func (in *instance) addNotify(opts []vrrp.Option) ([]vrrp.Option, error) {
+// notifier makes the callbacks of -notify and -notify-fifo. done is to be called after the router's Run.
+func notifier(in *instance, log *slog.Logger) (on []func(vrrp.Transition), done func(), err error) {
 	if in.notify != "" || in.fifo != "" {
-		return nil, absent("notify")
+		return nil, nil, absent("ExecNotify")
 	}
-	return opts, nil
+	return nil, func() {}, nil
 }
 
 // newTracker gives the router a tracker for t.
@@ -49,5 +50,5 @@ func newGroup(name string, routers ...*vrrp.Router) (interface {
 	return nil, absent("NewGroup")
 }
 
-// hear tells about every advert on an interface until ctx ends.
-func hear(ctx context.Context, iface string, f func(heard)) error { return absent("Listen") }
+// hear has a line printed for every advert on an interface until ctx ends.
+func hear(ctx context.Context, iface string, line func(string)) error { return absent("Listen") }

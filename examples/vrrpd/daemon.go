@@ -81,6 +81,9 @@ func (d *daemon) change(want []instance) error {
 		}
 		u, err := d.build(*c.start)
 		if err != nil {
+			for _, u := range built {
+				u.close()
+			}
 			return err
 		}
 		built[c.name] = u
@@ -148,6 +151,6 @@ func end(units []*unit) {
 	}
 	for _, u := range units {
 		<-u.ended
-		u.untrack()
+		u.close()
 	}
 }

@@ -131,6 +131,8 @@ func TestFlagsRefused(t *testing.T) {
 		{"unknown checksum", least + "-checksum none", `-checksum "none": want auto, pseudo, message`},
 		{"checksum in version 2", least + "-version 2 -checksum message", "-checksum message: only version 3"},
 		{"unknown profile", least + "-profile frr", `-profile "frr"`},
+		{"lifetime too short", least + "-lifetime 2", "-lifetime 2s: want 3s or more"},
+		{"lifetime broken", least + "-lifetime 3.5", "-lifetime 3.5s"},
 		{"lifetime 0", least + "-lifetime 0", `-lifetime "0"`},
 		{"refresh", least + "-garp-master-refresh x", `-garp-master-refresh "x"`},
 		{"repeat 0", least + "-garp-master-repeat 0", `-garp-master-repeat "0"`},
@@ -159,6 +161,7 @@ func TestFlagsRefused(t *testing.T) {
 		{"instance with an open quote", "-interface eth0 -instance 'vrid=1,vip=\"'", "-instance 1: line 1: no closing"},
 		{"two instances of one VRID", "-interface eth0 -instance vrid=1,vip=192.0.2.1 -instance vrid=1,vip=192.0.2.2", "-vrid 1 is given twice"},
 		{"two instances of one VIP", "-interface eth0 -instance vrid=1,vip=192.0.2.1 -instance vrid=2,vip=192.0.2.1/24", "-vip 192.0.2.1/24 is given to eth0-1 and eth0-2"},
+		{"two lifetimes", "-interface eth0 -instance vrid=1,vip=192.0.2.1,lifetime=5 -instance vrid=2,vip=192.0.2.2", "-lifetime 5s and 0s on -interface eth0"},
 		{"two instances of one name", "-interface eth0 -name a -instance vrid=1,vip=192.0.2.1 -instance vrid=2,vip=192.0.2.2", "-name a is given twice"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

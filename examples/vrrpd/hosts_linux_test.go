@@ -139,11 +139,16 @@ func (h *host) has(addr string) bool {
 	return strings.Contains(h.ip("-o", "address", "show"), " "+addr+"/")
 }
 
-// state is everything that a router could leave behind: links, addresses, and the kernel's settings of them.
+// shown are the links and addresses.
+func (h *host) shown() string {
+	h.t.Helper()
+	return h.ip("-o", "link", "show") + h.ip("-o", "address", "show")
+}
+
+// state is everything that a router could leave behind: with them, the kernel's settings.
 func (h *host) state() string {
 	h.t.Helper()
-	return h.ip("-o", "link", "show") + h.ip("-o", "address", "show") +
-		h.run("sh", "-c", "grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf 2>/dev/null | sort")
+	return h.shown() + h.run("sh", "-c", "grep -r . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf 2>/dev/null | sort")
 }
 
 // node is a vrrpd that runs on a host.

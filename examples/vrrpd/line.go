@@ -55,38 +55,3 @@ func speaker(a netip.AddrPort) string {
 	}
 	return a.String()
 }
-
-// heard is one packet that -listen saw.
-type heard struct {
-	time     time.Time
-	iface    string
-	src, dst netip.Addr
-	ttl      uint8
-	version  int
-	vrid     uint8
-	priority uint8
-	interval time.Duration
-	auth     string // none, pass, ah, hmac
-	checksum string
-	vips     []netip.Addr
-	err      error // why a router would drop it
-}
-
-// String is the line that is printed for it.
-func (h heard) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s iface=%s src=%v dst=%v ttl=%d", stamp(h.time), h.iface, h.src, h.dst, h.ttl)
-	if h.vrid != 0 {
-		fmt.Fprintf(&b, " version=%d vrid=%d priority=%d interval=%v auth=%s checksum=%s vips=", h.version, h.vrid, h.priority, h.interval, h.auth, h.checksum)
-		for i, a := range h.vips {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(a.String())
-		}
-	}
-	if h.err != nil {
-		fmt.Fprintf(&b, " err=%q", h.err)
-	}
-	return b.String()
-}

@@ -42,22 +42,6 @@ func TestTransitionLine(t *testing.T) {
 	}
 }
 
-func TestHeardLine(t *testing.T) {
-	h := heard{
-		time: t0, iface: "eth0", src: netip.MustParseAddr("192.0.2.1"), dst: netip.MustParseAddr("224.0.0.18"), ttl: 255, version: 2, vrid: 51,
-		priority: 100, interval: time.Second, auth: "password", checksum: "auto",
-		vips: []netip.Addr{netip.MustParseAddr("192.0.2.100"), netip.MustParseAddr("192.0.2.101")},
-	}
-	const want = "2026-01-01T12:00:00.000120000Z iface=eth0 src=192.0.2.1 dst=224.0.0.18 ttl=255 version=2 vrid=51 priority=100 interval=1s auth=password checksum=auto vips=192.0.2.100,192.0.2.101"
-	if got := h.String(); got != want {
-		t.Errorf("line = %s\nwant   %s", got, want)
-	}
-	h.vrid, h.err = 0, vrrp.DropLength
-	if got := h.String(); !strings.HasSuffix(got, `src=192.0.2.1 dst=224.0.0.18 ttl=255 err="vrrp: dropped: length"`) {
-		t.Errorf("line of a broken one = %s", got)
-	}
-}
-
 func TestMetricsText(t *testing.T) {
 	f := families{index: map[string]*family{}}
 	f.add("mainstay_vrrp_priority", 'g', 100, "vrid", "51")

@@ -10,19 +10,19 @@ import (
 type attribute struct {
 	flag  string
 	value func(*instance) any
-	live  func(*instance) vrrp.Option // changes a running router; nil: the router starts anew
+	live  func(old, now *instance) vrrp.Option // changes a running router; nil, or a nil option: the router starts anew
 }
 
 // attributes are all flags of a virtual router but those that make it another one (-interface, -vrid, -group), those that
 // members follow by themselves (-track...), and -startup-delay, which matters at the start only.
 var attributes = []attribute{
-	{"priority", func(in *instance) any { return in.priority }, func(in *instance) vrrp.Option { return vrrp.WithPriority(in.priority) }},
-	{"interval", func(in *instance) any { return in.interval }, func(in *instance) vrrp.Option { return vrrp.WithInterval(in.interval) }},
-	{"preempt", func(in *instance) any { return in.preempt }, func(in *instance) vrrp.Option { return vrrp.WithPreempt(in.preempt) }},
-	{"preempt-delay", func(in *instance) any { return in.preemptDelay }, func(in *instance) vrrp.Option { return vrrp.WithPreemptDelay(in.preemptDelay) }},
-	{"vip", func(in *instance) any { return in.vips }, func(in *instance) vrrp.Option { return vrrp.WithVIPs(in.vips...) }},
+	{"priority", func(in *instance) any { return in.priority }, func(_, in *instance) vrrp.Option { return vrrp.WithPriority(in.priority) }},
+	{"interval", func(in *instance) any { return in.interval }, func(_, in *instance) vrrp.Option { return vrrp.WithInterval(in.interval) }},
+	{"preempt", func(in *instance) any { return in.preempt }, func(_, in *instance) vrrp.Option { return vrrp.WithPreempt(in.preempt) }},
+	{"preempt-delay", func(in *instance) any { return in.preemptDelay }, func(_, in *instance) vrrp.Option { return vrrp.WithPreemptDelay(in.preemptDelay) }},
+	{"vip", func(in *instance) any { return in.vips }, func(_, in *instance) vrrp.Option { return vrrp.WithVIPs(in.vips...) }},
 	{"unicast-src", func(in *instance) any { return in.source }, nil},
-	{"unicast-peer", func(in *instance) any { return in.peers }, nil},
+	{"unicast-peer", func(in *instance) any { return in.peers }, livePeers},
 
 	{"version", func(in *instance) any { return in.version }, nil},
 	{"password", func(in *instance) any { return in.password }, nil},
@@ -38,6 +38,14 @@ var attributes = []attribute{
 	{"name", func(in *instance) any { return in.name }, nil},
 }
 
+// livePeers changes peers: not between multicast and unicast, which take different sockets.
+func livePeers(old, now *instance) vrrp.Option {
+	if len(old.peers) == 0 || len(now.peers) == 0 {
+		return nil
+	}
+	return vrrp.WithUnicast(now.source, now.peers...)
+}
+
 // differences are the flags in which two descriptions of one router differ. live are the options that make a running
 // router of the first one into the second; fixed are the flags that have none.
 func differences(old, now *instance) (flags []string, live []vrrp.Option, fixed []string) {
@@ -46,10 +54,14 @@ func differences(old, now *instance) (flags []string, live []vrrp.Option, fixed 
 			continue
 		}
 		flags = append(flags, a.flag)
-		if a.live == nil {
+		var option vrrp.Option
+		if a.live != nil {
+			option = a.live(old, now)
+		}
+		if option == nil {
 			fixed = append(fixed, a.flag)
 		} else {
-			live = append(live, a.live(now))
+			live = append(live, option)
 		}
 	}
 	return flags, live, fixed

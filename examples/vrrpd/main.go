@@ -114,7 +114,7 @@ func listen(iface string, out *printer, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- hear(ctx, iface, func(h heard) { out.line(h.String()) }) }() // joined below
+	go func() { ended <- hear(ctx, iface, out.line) }() // joined below
 	for {
 		select {
 		case err := <-ended:

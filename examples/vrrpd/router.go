@@ -13,37 +13,40 @@ type edges struct {
 	announcer func(in *instance) (vrrp.Announcer, error)      // who tells the neighbours; nil: nobody
 }
 
-// newRouter makes the router that in describes.
-func newRouter(in *instance, e edges, log *slog.Logger, on func(vrrp.Transition)) (*vrrp.Router, error) {
+// newRouter makes the router that in describes. done is to be called after its Run.
+func newRouter(in *instance, e edges, log *slog.Logger, on func(vrrp.Transition)) (r *vrrp.Router, done func(), err error) {
 	transport, err := e.transport(in)
 	if err != nil {
-		return nil, refused(err)
+		return nil, nil, refused(err)
 	}
 	addresses, err := e.addresses(in)
 	if err != nil {
-		return nil, refused(err)
+		return nil, nil, refused(err)
 	}
 	announcer, err := e.announcer(in)
 	if err != nil {
-		return nil, refused(err)
+		return nil, nil, refused(err)
+	}
+	more, done, err := notifier(in, log)
+	if err != nil {
+		return nil, nil, &failure{exitFlags, err}
 	}
 	opts := append(in.options(),
 		vrrp.WithTransport(transport),
 		vrrp.WithAddresses(addresses),
-		vrrp.WithOnTransition(on),
 		vrrp.WithLogger(log.With("iface", in.iface)),
 	)
 	if announcer != nil {
 		opts = append(opts, vrrp.WithAnnounce(announcer))
 	}
-	if opts, err = in.addNotify(opts); err != nil {
-		return nil, err
+	for _, f := range append([]func(vrrp.Transition){on}, more...) { // the line first: scripts take their time
+		opts = append(opts, vrrp.WithOnTransition(f))
 	}
-	r, err := vrrp.New(in.vrid, in.vips, opts...)
-	if err != nil {
-		return nil, &failure{exitFlags, err} // what the flags' own rules let pass
+	if r, err = vrrp.New(in.vrid, in.vips, opts...); err != nil {
+		done()
+		return nil, nil, &failure{exitFlags, err} // what the flags' own rules let pass
 	}
-	return r, nil
+	return r, done, nil
 }
 
 // options are what the flags say about the election. The profile comes first, so that a flag can differ from it.

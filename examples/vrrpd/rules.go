@@ -31,6 +31,9 @@ func (in *instance) problems() (errs []error) {
 	if twice, ok := repeated(in.vips, netip.Prefix.Addr); ok {
 		bad("-vip %v is given twice", twice)
 	}
+	if in.lifetime != 0 && (in.lifetime < 3*time.Second || in.lifetime%time.Second != 0) {
+		bad("-lifetime %v: want 3s or more, in whole seconds", in.lifetime)
+	}
 	for _, t := range in.tracked() {
 		if in.priority == 255 && t.weight != 0 {
 			bad("-%s %q with -priority 255: an owner's priority never changes; want weight 0", t.flag, t)
@@ -110,6 +113,7 @@ func together(instances []instance) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	byKey, byName, byVIP := map[key]bool{}, map[string]bool{}, map[any]string{}
+	lifetimes := map[string]time.Duration{}
 	for i := range instances {
 		in := &instances[i]
 		if byKey[in.key()] {
@@ -118,6 +122,10 @@ func together(instances []instance) error {
 			bad("-name %s is given twice", in.name)
 		}
 		byKey[in.key()], byName[in.name] = true, true
+		if other, ok := lifetimes[in.iface]; ok && other != in.lifetime {
+			bad("-lifetime %v and %v on -interface %s: want one for all its addresses", other, in.lifetime, in.iface)
+		}
+		lifetimes[in.iface] = in.lifetime
 		for _, p := range in.vips {
 			at := struct {
 				iface string

@@ -12,6 +12,7 @@ type unit struct {
 	spec    spec
 	routers []*vrrp.Router // of the members
 	follow  []followers    // likewise
+	done    []func()       // likewise: after run
 
 	run    func(context.Context) error
 	cancel context.CancelFunc
@@ -26,17 +27,19 @@ func (d *daemon) build(s spec) (*unit, error) {
 	u := &unit{spec: s}
 	for i := range s.members {
 		in := s.members[i] // a copy: transitions print the name that the router was made with
-		r, err := newRouter(&in, d.edges, d.log, func(t vrrp.Transition) { d.out.line(transitionLine(&in, t)) })
+		r, done, err := newRouter(&in, d.edges, d.log, func(t vrrp.Transition) { d.out.line(transitionLine(&in, t)) })
 		if err != nil {
+			u.close()
 			return nil, fmt.Errorf("%s: %w", in.name, err)
 		}
-		u.routers, u.follow = append(u.routers, r), append(u.follow, followers{})
+		u.routers, u.follow, u.done = append(u.routers, r), append(u.follow, followers{}), append(u.done, done)
 	}
 	u.run = u.routers[0].Run
 	if name := s.members[0].group; name != "" {
 		g, err := newGroup(name, u.routers...)
 		if err != nil {
-			return nil, err
+			u.close()
+			return nil, &failure{exitFlags, err}
 		}
 		u.run = g.Run
 	}
@@ -46,7 +49,7 @@ func (d *daemon) build(s spec) (*unit, error) {
 // start runs the unit; a Run that fails is told to failed.
 func (d *daemon) start(u *unit) error {
 	if err := d.track(u, false); err != nil {
-		u.untrack()
+		u.close()
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -90,12 +93,16 @@ func (d *daemon) track(u *unit, running bool) error {
 	return nil
 }
 
-// untrack ends all of it, after the unit.
-func (u *unit) untrack() {
+// close ends what the unit has begun, after its run.
+func (u *unit) close() {
 	for _, have := range u.follow {
 		for name, end := range have {
 			end()
 			delete(have, name)
 		}
 	}
+	for _, done := range u.done {
+		done()
+	}
+	u.done = nil
 }

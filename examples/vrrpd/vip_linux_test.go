@@ -64,7 +64,7 @@ func TestVIPMovesOnSIGKILL(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			left, right := newHosts(t)
-			before := left.state()
+			before := left.shown()
 			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
 			a, b := left.vrrpd(flags+"-priority 150 "+k.left), right.vrrpd(flags+k.right)
 			a.until("to=active")
@@ -84,7 +84,7 @@ func TestVIPMovesOnSIGKILL(t *testing.T) {
 			if code := again.ends(syscall.SIGTERM); code != exitClean {
 				t.Errorf("exit code %d", code)
 			}
-			if after := left.state(); after != before {
+			if after := left.shown(); after != before {
 				t.Errorf("left behind: %s", difference(before, after))
 			}
 			if !right.has("192.0.2.100") {
@@ -101,7 +101,7 @@ func TestLifetime(t *testing.T) {
 		return
 	}
 	left, _ := newHosts(t)
-	a := left.vrrpd("-vrid 51 -interval 50ms -vip 192.0.2.100/24 -lifetime 2")
+	a := left.vrrpd("-vrid 51 -interval 50ms -vip 192.0.2.100/24 -lifetime 3")
 	left.gains("192.0.2.100")
 	a.ends(syscall.SIGKILL)
 	left.loses("192.0.2.100")
@@ -239,9 +239,9 @@ func TestListen(t *testing.T) {
 	left, right := newHosts(t)
 	l := right.vrrpd("-listen")
 	a := left.vrrpd("-version 2 -vrid 51 -password 1111 -vip 192.0.2.100/24 -vip 192.0.2.101/24")
-	l.until("iface=right0 src=192.0.2.1 dst=224.0.0.18 ttl=255 version=2 vrid=51 priority=100 interval=1s auth=password", "vips=192.0.2.100,192.0.2.101")
+	l.until(" iface=right0 ", " vrid=51 ", " src=192.0.2.1 dst=224.0.0.18 ttl=255 version=2 priority=100 interval=1s addrs=192.0.2.100,192.0.2.101 ", "auth=password")
 	a.ends(syscall.SIGTERM)
-	l.until(" priority=0 ")
+	l.until(" priority=0 resigns ")
 	if code := l.ends(syscall.SIGTERM); code != exitClean {
 		t.Errorf("exit code %d", code)
 	}
