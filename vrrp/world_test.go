@@ -131,11 +131,12 @@ func (w *world) step(n *node, ev event) {
 		return
 	}
 	w.steps++
-	was, rounds := n.state, 0
+	was, rounds, resigned := n.state, 0, n.yielding
 	for _, a := range n.machine.step(w.now, ev) {
 		switch a.kind {
 		case actSend:
 			w.send(n, a.priority)
+			resigned = resigned || a.priority == 0
 		case actInstall:
 			n.expect(!n.holds, "installs twice")
 			n.holds, n.ready = true, after(w.now, w.installing)
@@ -143,7 +144,7 @@ func (w *world) step(n *node, ev event) {
 			n.expect(n.holds, "removes what it does not hold")
 			n.holds, n.told, n.ready = false, false, never
 		case actAnnounce:
-			n.expect(n.holds && n.told && n.state == Active && !n.yielding, "announces in %v, held %v, known %v", n.state, n.holds, n.told)
+			n.expect(n.holds && n.told && was == Active && !resigned, "announces in %v, held %v, known %v, resigned %v", was, n.holds, n.told, resigned)
 			n.spoke = w.steps
 			rounds++
 		case actTransition:
