@@ -62,7 +62,7 @@ func (m *machine) advertise(claimed uint8) {
 // that it was to preempt is one to follow now: then it waits as if it had
 // followed it all along.
 func (m *machine) claim(now instant, change func()) {
-	before := m.wait()
+	before, late := m.wait(), m.timer <= now
 	change()
 	if m.state != Backup {
 		return
@@ -74,7 +74,9 @@ func (m *machine) claim(now instant, change func()) {
 		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)
 	}
-	m.timer = max(m.timer, now) // what the change moved into the past is not late
+	if !late {
+		m.timer = max(m.timer, now) // what only the change moved into the past is not late
+	}
 }
 
 // period is the time to the next advert.

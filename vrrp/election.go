@@ -17,9 +17,7 @@ func (m *machine) advert(now instant, ev *event) {
 		m.warn(warnDuplicate, ev.from) // our own packet, or a stolen address: never follow it
 		return
 	}
-	if m.state == Active && now > after(m.timer, m.down()) {
-		m.stalled(now) // this advert has waited in a queue
-	}
+	m.queued(now, ev)
 	m.warnEqual(ev)
 	switch {
 	case m.state == Backup:
@@ -84,20 +82,28 @@ func (m *machine) accept(now instant, interval time.Duration) {
 	m.timer = after(now, m.down())
 }
 
+// outranked is why an Active router leaves to the speaker of ev, or ReasonNone.
+func (m *machine) outranked(ev *event) Reason {
+	switch mine := m.effective(); {
+	case ev.priority > mine:
+		return ReasonHigherPriority
+	case ev.priority == mine && ev.from.Compare(m.self) > 0:
+		return ReasonHigherAddress
+	}
+	return ReasonNone
+}
+
 // activeHears is RFC 9568 section 6.4.3, with erratum 8298: an owner listens
 // too, so that two owners converge by address.
 func (m *machine) activeHears(now instant, ev *event) {
-	mine := m.effective()
-	switch {
+	switch why := m.outranked(ev); {
 	case ev.priority == 0:
-		m.send(mine)
+		m.send(m.effective())
 		m.timer = after(now, m.period())
 		m.announceAgain(now) // only an Active router resigns: it may have announced after us
 		m.seen.kind = seenNobody
-	case ev.priority > mine:
-		m.lose(now, ev, ReasonHigherPriority)
-	case ev.priority == mine && ev.from.Compare(m.self) > 0:
-		m.lose(now, ev, ReasonHigherAddress)
+	case why != ReasonNone:
+		m.lose(now, ev, why)
 	default:
 		m.see(now, seenWorse, ev, ReasonNone)
 		m.loses(now, ev)
