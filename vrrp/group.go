@@ -45,7 +45,7 @@ func NewGroup(name string, routers ...*Router) (*Group, error) {
 	if len(routers) == 0 {
 		bad("a router is needed")
 	}
-	var places []place
+	var places []seat
 	for i, r := range routers {
 		if r == nil {
 			bad("router %d is nil", i+1)
@@ -57,10 +57,10 @@ func NewGroup(name string, routers ...*Router) (*Group, error) {
 			continue
 		}
 		g.routers = append(g.routers, r)
-		if slices.Contains(places, at) {
+		if slices.Contains(seats, at) {
 			bad("virtual router %d shares its VRID, family and transport with another one: %w", r.vrid, ErrDuplicateVRID)
 		}
-		places = append(places, at)
+		seats = append(seats, at)
 	}
 	owners := func(r *Router) bool { return r.owns() }
 	if slices.ContainsFunc(g.routers, owners) && !all(g.routers, owners) {
@@ -81,27 +81,27 @@ func all[T any](list []T, ok func(T) bool) bool {
 	return !slices.ContainsFunc(list, func(v T) bool { return !ok(v) })
 }
 
-// place is where a router speaks.
-type place struct {
+// seat is where a router speaks.
+type seat struct {
 	transport Transport
 	vrid      uint8
 	family    Family
 }
 
 // join puts the router into a group.
-func (r *Router) join(g *Group) (place, error) {
+func (r *Router) join(g *Group) (seat, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.group == g:
-		return place{}, errors.New("is given twice")
+		return seat{}, errors.New("is given twice")
 	case r.group != nil:
-		return place{}, fmt.Errorf("is in group %q: %w", r.group.title, ErrGrouped)
+		return seat{}, fmt.Errorf("is in group %q: %w", r.group.title, ErrGrouped)
 	case r.busy:
-		return place{}, fmt.Errorf("runs already: %w", ErrRunning)
+		return seat{}, fmt.Errorf("runs already: %w", ErrRunning)
 	}
 	r.group = g
-	return place{r.config.transport, r.vrid, r.family}, nil
+	return seat{r.config.transport, r.vrid, r.family}, nil
 }
 
 // owns reports whether the router is the owner of its addresses.

@@ -127,7 +127,7 @@ func RawTransport(iface string, opts ...RawOption) (*Raw, error) {
 	if err := errors.Join(append(errs, c.errs...)...); err != nil {
 		return nil, fmt.Errorf("vrrp: raw transport: %w", err)
 	}
-	return newRaw(iface, c, kernel{}), nil
+	return newRaw(iface, c, hostNetwork{}), nil
 }
 
 func newRaw(iface string, c rawConfig, net rawNetwork) *Raw {

@@ -31,17 +31,17 @@ type rawWatcher interface {
 	Close() error
 }
 
-// kernel is the network of this process.
-type kernel struct{}
+// hostNetwork is that of this process.
+type hostNetwork struct{}
 
-func (kernel) descriptors() bool { return hasPollWaiter }
+func (hostNetwork) descriptors() bool { return hasPollWaiter }
 
-func (kernel) open(c rawip.Config) (rawSocket, error) { return rawip.Open(c) }
+func (hostNetwork) open(c rawip.Config) (rawSocket, error) { return rawip.Open(c) }
 
-func (kernel) watch(changed func(*rtnl.State)) (rawWatcher, error) { return rtnl.Watch(changed) }
+func (hostNetwork) watch(changed func(*rtnl.State)) (rawWatcher, error) { return rtnl.Watch(changed) }
 
 // claim tells the network namespaces of threads apart.
-func (kernel) claim(iface string, key rawKey) any {
+func (hostNetwork) claim(iface string, key rawKey) any {
 	return struct {
 		namespace, iface string
 		rawKey
