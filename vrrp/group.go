@@ -45,7 +45,7 @@ func NewGroup(name string, routers ...*Router) (*Group, error) {
 	if len(routers) == 0 {
 		bad("a router is needed")
 	}
-	var places []seat
+	var seats []seat
 	for i, r := range routers {
 		if r == nil {
 			bad("router %d is nil", i+1)
