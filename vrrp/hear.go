@@ -9,7 +9,7 @@ func (s *session) drain() (more bool) {
 	for range budget / len(batch) {
 		n, err := s.link.Receive(batch)
 		if err != nil {
-			s.unit.fail(err)
+			s.unit.fail(s, err)
 			return false
 		}
 		for i := range batch[:n] {

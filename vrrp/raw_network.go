@@ -31,7 +31,7 @@ type rawWatcher interface {
 	Close() error
 }
 
-// hostNetwork is the network of this process.
+// hostNetwork is that of this process.
 type hostNetwork struct{}
 
 func (hostNetwork) descriptors() bool { return hasPollWaiter }

@@ -266,7 +266,7 @@ func TestRawFollowsTheInterface(t *testing.T) {
 			}, 0, Fault, []string{"source"}, nil},
 			{"an address", func(n *rawNet) {
 				n.change(func(s *rtnl.State) {
-					s.Addrs = []rtnl.Addr{{Index: 9, Prefix: netip.MustParsePrefix("192.0.2.7/24"), Permanent: true}}
+					s.Addrs = []rtnl.Addr{{Index: 9, Prefix: netip.MustParsePrefix("192.0.2.7/24")}}
 				})
 			}, 0, Backup, nil, nil},
 			{"a down interval later", func(*rawNet) {}, d, Active, nil, []uint8{100}},
@@ -304,7 +304,7 @@ func TestRawFollowsTheInterface(t *testing.T) {
 			}, time.Second, Fault, []string{"source"}, nil},
 			{"another", func(n *rawNet) {
 				n.change(func(s *rtnl.State) {
-					s.Addrs = []rtnl.Addr{{Index: eth0Index, Prefix: netip.MustParsePrefix("192.0.2.9/24"), Permanent: true}}
+					s.Addrs = []rtnl.Addr{{Index: eth0Index, Prefix: netip.MustParsePrefix("192.0.2.9/24")}}
 				})
 			}, d, Active, nil, []uint8{100}},
 			{"and another, at once", func(n *rawNet) {
@@ -437,7 +437,7 @@ func TestRawTellsTheCore(t *testing.T) {
 			{"another address", func(s *rtnl.State) { s.Addrs[0].Prefix = netip.MustParsePrefix("192.0.2.9/24") }, []eventKind{evIdentity}},
 			{"no address", func(s *rtnl.State) { s.Addrs = nil }, []eventKind{evFault}},
 			{"the first again", func(s *rtnl.State) {
-				s.Addrs = []rtnl.Addr{{Index: eth0Index, Prefix: netip.MustParsePrefix(eth0Addr), Permanent: true}}
+				s.Addrs = []rtnl.Addr{{Index: eth0Index, Prefix: netip.MustParsePrefix(eth0Addr)}}
 			}, []eventKind{evIdentity, evClear}},
 			{"all gone", func(s *rtnl.State) { s.Links, s.Addrs = nil, nil }, []eventKind{evFault, evFault}},
 		} {
@@ -456,7 +456,7 @@ func TestRawAddresses(t *testing.T) {
 	more := func(prefixes ...string) func(*rtnl.State) {
 		return func(s *rtnl.State) {
 			for _, p := range prefixes {
-				s.Addrs = append(s.Addrs, rtnl.Addr{Index: eth0Index, Prefix: netip.MustParsePrefix(p), Permanent: true})
+				s.Addrs = append(s.Addrs, rtnl.Addr{Index: eth0Index, Prefix: netip.MustParsePrefix(p)})
 			}
 		}
 	}
@@ -563,7 +563,7 @@ func TestRawLeavesASourceThatMoves(t *testing.T) {
 		n := newRawNet()
 		raw := n.raw(t)
 		n.change(func(s *rtnl.State) {
-			s.Addrs = append(s.Addrs, rtnl.Addr{Index: eth0Index, Prefix: netip.MustParsePrefix("198.51.100.2/24"), Permanent: true})
+			s.Addrs = append(s.Addrs, rtnl.Addr{Index: eth0Index, Prefix: netip.MustParsePrefix("198.51.100.2/24")})
 		})
 		a, b := runRaw(t, raw, 51, vips4), runRaw(t, raw, 52, []netip.Prefix{netip.MustParsePrefix("192.0.2.101/24")})
 		synctest.Wait()

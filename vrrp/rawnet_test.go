@@ -39,8 +39,8 @@ func newRawNet() *rawNet {
 	n.state = rtnl.State{
 		Links: []rtnl.Link{{Index: eth0Index, Name: "eth0", Up: true, Running: true, MTU: 1500, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}},
 		Addrs: []rtnl.Addr{
-			{Index: eth0Index, Prefix: netip.MustParsePrefix(eth0Addr), Permanent: true},
-			{Index: eth0Index, Prefix: netip.MustParsePrefix(eth0Local), Permanent: true},
+			{Index: eth0Index, Prefix: netip.MustParsePrefix(eth0Addr)},
+			{Index: eth0Index, Prefix: netip.MustParsePrefix(eth0Local)},
 		},
 	}
 	return n

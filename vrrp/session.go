@@ -22,6 +22,7 @@ type session struct {
 	addresses     Addresses     // nil without WithAddresses
 	announcements Announcements // nil without WithAnnounce
 	log           *slog.Logger
+	plain         *slog.Logger // as it was given
 	wall          func() time.Time
 
 	codec     *codec
@@ -38,11 +39,14 @@ type session struct {
 // open makes the session of one Run, in its goroutine.
 func (r *Router) open(ctx context.Context, e *engine) (*session, error) {
 	r.mu.Lock()
-	c, vips, family := r.config, r.vips, r.family
+	c, vips, family, g := r.config, r.vips, r.family, r.group
 	r.mu.Unlock()
 	s := &session{
-		r: r, engine: e, owner: c.priority == owner, wall: c.wall, log: c.log.With("vrid", r.vrid),
+		r: r, engine: e, owner: c.priority == owner, wall: c.wall, plain: c.log, log: c.log.With("vrid", r.vrid),
 		delivery: newDelivery(c.onTransition),
+	}
+	if g != nil {
+		s.log = s.log.With("group", g.title)
 	}
 	if err := s.open(ctx, &c, vips, family); err != nil {
 		s.close()

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -50,7 +51,7 @@ func (u *unit) begin() {
 	u.engine.units = append(u.engine.units, u)
 	for _, s := range u.members {
 		if err := s.attach(); err != nil {
-			u.fail(err)
+			u.fail(s, err)
 			return
 		}
 	}
@@ -203,8 +204,12 @@ func (u *unit) leave() {
 	u.tell(everybody, event{kind: evShutdown}, nil)
 }
 
-// fail ends the unit without a word to anybody: nothing can be sent.
-func (u *unit) fail(err error) {
+// fail ends the unit without a word to anybody: the member s, or nobody, can send
+// any more.
+func (u *unit) fail(s *session, err error) {
+	if s != nil && len(u.members) > 1 {
+		err = fmt.Errorf("virtual router %d: %w", s.r.vrid, err)
+	}
 	if u.err == nil {
 		u.err = err
 	}

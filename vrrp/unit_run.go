@@ -30,7 +30,7 @@ func (u *unit) own(ctx context.Context) {
 
 // broken ends a unit whose engine cannot wait any more.
 func (u *unit) broken(err error) {
-	u.fail(err)
+	u.fail(nil, err)
 	for _, s := range u.members {
 		if s.installer != nil {
 			s.installer.working.Wait()

@@ -101,6 +101,9 @@ func (r *Router) checkUpdate(c, was *config, ch *change, run *session) error {
 	if err := r.tracks.fits(c.priority); err != nil {
 		errs = append(errs, fmt.Errorf("vrrp: update: %w", err))
 	}
+	if r.group != nil && (c.priority == owner) != (was.priority == owner) {
+		errs = append(errs, fmt.Errorf("vrrp: update: in group %q all routers are owners (priority %d), or none is", r.group.title, owner))
+	}
 	r.mu.Unlock()
 	if named&namedUnicast != 0 {
 		switch {
