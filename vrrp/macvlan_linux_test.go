@@ -127,24 +127,25 @@ func TestVirtualMACKernel(t *testing.T) {
 	wantList(t, "the second address", macs["192.0.2.101"], "00:00:5e:00:01:33")
 	wantList(t, "the host", macs["192.0.2.1"], eth0.HardwareAddr.String())
 
-	// A connection to a virtual address, and an answer, which leaves by eth0: the
-	// host asks for its neighbour in its own name.
+	// A datagram to a virtual address arrives. One from it leaves by eth0, and
+	// the host asks for its neighbour in its own name.
 	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(192, 0, 2, 100), Port: 7})
 	mustDo(t, err)
 	defer c.Close()
 	mustDo(t, c.SetDeadline(time.Now().Add(netDeadline)))
 	h.send(nlVirtual4.MAC(), h.mac, unix.ETH_P_IP, ipv4Packet(h.ip, netip.MustParseAddr("192.0.2.100"), unix.IPPROTO_UDP, udpDatagram(7, "hello")))
 	buf := make([]byte, 100)
-	k, from, err := c.ReadFromUDPAddrPort(buf)
+	k, _, err := c.ReadFromUDPAddrPort(buf)
 	mustDo(t, err)
 	if string(buf[:k]) != "hello" {
 		t.Errorf("received %q", buf[:k])
 	}
-	_, err = c.WriteToUDPAddrPort(buf[:k], from)
+	stranger := netip.MustParseAddr("192.0.2.10")
+	_, err = c.WriteToUDPAddrPort(buf[:k], netip.AddrPortFrom(stranger, 7))
 	mustDo(t, err)
 	for {
 		src, ethertype, b := h.receive()
-		if ethertype != unix.ETH_P_ARP || binary.BigEndian.Uint16(b[6:]) != 1 {
+		if ethertype != unix.ETH_P_ARP || !bytes.Equal(b[24:28], stranger.AsSlice()) {
 			continue
 		}
 		if sender, _ := netip.AddrFromSlice(b[14:18]); sender.String() != "192.0.2.1" || !bytes.Equal(src, eth0.HardwareAddr) {
