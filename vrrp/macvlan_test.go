@@ -70,7 +70,7 @@ func TestVirtualMAC(t *testing.T) {
 			if l.Up || l.Kind != "macvlan" || l.Parent != 1 || l.Alias != "mainstay" {
 				t.Errorf("%s is %+v, want it down, above eth0", name, l)
 			}
-			c := k.conf[l.Index]
+			c := k.settings(l.Index)
 			if c[rtnl.ARPIgnore] != 1 || c[rtnl.ARPAnnounce] != 2 || c[rtnl.RPFilter] != 2 || c[rtnl.PromoteSecondaries] != 1 {
 				t.Errorf("settings of %s: %v", name, c)
 			}
@@ -81,7 +81,7 @@ func TestVirtualMAC(t *testing.T) {
 		if l, _ := k.State().Link("vrrp6.51"); l.MAC.String() != "00:00:5e:00:02:33" {
 			t.Errorf("MAC %v, want 00:00:5e:00:02:33", l.MAC)
 		}
-		parent := k.conf[1]
+		parent := k.settings(1)
 		if parent[rtnl.ARPIgnore] != 0 || parent[rtnl.ARPAnnounce] != 0 {
 			t.Errorf("eth0 changed before anything is held: %v", parent)
 		}
@@ -90,11 +90,11 @@ func TestVirtualMAC(t *testing.T) {
 		wantList(t, "eth0", k.list("eth0"), "192.0.2.1/24")
 		wantList(t, "vrrp.51", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
 		wantList(t, "vrrp6.51", k.list("vrrp6.51"), "2001:db8::100/128", "fe80::100/64")
-		got := k.news[place{k.index("vrrp.51"), nlPair4[0]}]
+		got := k.asked(place{k.index("vrrp.51"), nlPair4[0]})
 		if want := (rtnl.NewAddr{Index: k.index("vrrp.51"), Prefix: nlPair4[0], Label: "vrrp.51:vip", Protocol: 112, Metric: 65535}); got != want {
 			t.Errorf("installed as %+v, want %+v", got, want)
 		}
-		if parent[rtnl.ARPIgnore] != 1 || parent[rtnl.ARPAnnounce] != 2 {
+		if parent = k.settings(1); parent[rtnl.ARPIgnore] != 1 || parent[rtnl.ARPAnnounce] != 2 {
 			t.Errorf("eth0 answers for the virtual addresses: %v", parent)
 		}
 		mustDo(t, a.Remove(background, nlPair4))
@@ -102,7 +102,7 @@ func TestVirtualMAC(t *testing.T) {
 		if k.up("vrrp.51") || k.up("vrrp6.51") {
 			t.Error("an interface without addresses is up")
 		}
-		if parent[rtnl.ARPIgnore] != 0 || parent[rtnl.ARPAnnounce] != 0 {
+		if parent = k.settings(1); parent[rtnl.ARPIgnore] != 0 || parent[rtnl.ARPAnnounce] != 0 {
 			t.Errorf("eth0 is not as before: %v", parent)
 		}
 		mustDo(t, a.Close())
@@ -129,18 +129,18 @@ func TestVirtualMACParentSettings(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				k := newFakeKernel("eth0")
 				n := k.netlink()
-				k.conf[1][rtnl.ARPIgnore] = tt.before
+				k.set(1, rtnl.ARPIgnore, tt.before)
 				a, _ := openNetlink(t, n, nlVirtual4, nlPair4)
 				b, _ := openNetlink(t, n, VirtualRouter{VRID: 52, Family: IPv4, VirtualMAC: true}, nil)
 				mustDo(t, a.Install(background, nlPair4))
 				mustDo(t, b.Install(background, nil))
 				mustDo(t, a.Remove(background, nlPair4))
-				if got := k.conf[1][rtnl.ARPIgnore]; got != tt.held {
+				if got := k.settings(1)[rtnl.ARPIgnore]; got != tt.held {
 					t.Errorf("arp_ignore %d while another router is there, want %d", got, tt.held)
 				}
-				k.conf[1][rtnl.ARPIgnore] = tt.change
+				k.set(1, rtnl.ARPIgnore, tt.change)
 				mustDo(t, b.Remove(background, nil))
-				if got := k.conf[1][rtnl.ARPIgnore]; got != tt.after {
+				if got := k.settings(1)[rtnl.ARPIgnore]; got != tt.after {
 					t.Errorf("arp_ignore %d at the end, want %d", got, tt.after)
 				}
 				mustDo(t, a.Close())
@@ -170,7 +170,7 @@ func TestVirtualMACNoName(t *testing.T) {
 	if _, err := k.netlink().Open(background, nlVirtual4, nlPair4, nil); !errors.Is(err, syscall.EEXIST) {
 		t.Errorf("Open: %v, want EEXIST", err)
 	}
-	if k.sessions != 0 {
+	if k.open() != 0 {
 		t.Error("a session is open")
 	}
 }
@@ -178,12 +178,12 @@ func TestVirtualMACNoName(t *testing.T) {
 // The files under /proc/sys are read-only in many containers.
 func TestVirtualMACReadOnly(t *testing.T) {
 	k := newFakeKernel("eth0")
-	k.fail = func(call string) error {
+	k.failing(func(call string) error {
 		if strings.HasPrefix(call, "ipv6") {
 			return syscall.EROFS
 		}
 		return nil
-	}
+	})
 	if _, err := k.netlink().Open(background, nlVirtual4, nlPair4, nil); !errors.Is(err, syscall.EROFS) {
 		t.Errorf("Open: %v, want EROFS", err)
 	}
@@ -276,7 +276,7 @@ func TestVirtualMACLosses(t *testing.T) {
 				wantList(t, "removed", k.list("vrrp.51"))
 				mustDo(t, a.Install(background, nlPair4))
 				wantList(t, "held again", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
-				if !k.up("vrrp.51") || k.conf[1][rtnl.ARPIgnore] != 1 {
+				if !k.up("vrrp.51") || k.settings(1)[rtnl.ARPIgnore] != 1 {
 					t.Error("the second time, the interface is not ready")
 				}
 				mustDo(t, a.Remove(background, nlPair4))
@@ -322,8 +322,8 @@ func TestVirtualMACParentGoesAndComes(t *testing.T) {
 				if !l.Up || l.Parent != second || len(k.list("vrrp.51")) != 2 {
 					t.Errorf("vrrp.51 is %+v with %q, want it up above the new eth0", l, k.list("vrrp.51"))
 				}
-				if k.conf[second][rtnl.ARPIgnore] != 1 || strings.HasPrefix(how, "renamed") && k.conf[1][rtnl.ARPIgnore] != 0 {
-					t.Errorf("arp_ignore of the new and the old interface: %v, %v", k.conf[second], k.conf[1])
+				if k.settings(second)[rtnl.ARPIgnore] != 1 || strings.HasPrefix(how, "renamed") && k.settings(1)[rtnl.ARPIgnore] != 0 {
+					t.Errorf("arp_ignore of the new and the old interface: %v, %v", k.settings(second), k.settings(1))
 				}
 				mustDo(t, a.Remove(background, nlPair4))
 				mustDo(t, a.Close())
@@ -352,12 +352,12 @@ func TestVirtualMACDynamicInterface(t *testing.T) {
 // A host with net.ipv6 switched off has no such settings.
 func TestVirtualMACWithoutIPv6(t *testing.T) {
 	k := newFakeKernel("eth0")
-	k.fail = func(call string) error {
+	k.failing(func(call string) error {
 		if strings.HasPrefix(call, "ipv6") {
 			return syscall.ENOENT
 		}
 		return nil
-	}
+	})
 	a, _ := openNetlink(t, k.netlink(), nlVirtual4, []netip.Prefix{netip.MustParsePrefix("192.0.2.100/32")})
 	mustDo(t, a.Close())
 }

@@ -96,6 +96,15 @@ func (k *fakeKernel) State() *rtnl.State {
 	return k.known
 }
 
+// poke wakes the watchers, who know no more than before.
+func (k *fakeKernel) poke() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, f := range k.changed {
+		f()
+	}
+}
+
 // call counts a call, and returns its error if it is to fail.
 func (k *fakeKernel) call(format string, args ...any) error {
 	s := fmt.Sprintf(format, args...)
@@ -341,4 +350,39 @@ func (k *fakeKernel) called(s string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.calls[s]
+}
+
+// asked is how an address was asked for.
+func (k *fakeKernel) asked(at place) rtnl.NewAddr {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.news[at]
+}
+
+// settings are those of a link.
+func (k *fakeKernel) settings(index int) map[rtnl.Conf]uint32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.conf[index])
+}
+
+// set changes a setting, as somebody else would.
+func (k *fakeKernel) set(index int, setting rtnl.Conf, value uint32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.conf[index][setting] = value
+}
+
+// failing makes calls fail; nil: none.
+func (k *fakeKernel) failing(f func(call string) error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fail = f
+}
+
+// open counts the sessions.
+func (k *fakeKernel) open() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sessions
 }

@@ -50,7 +50,7 @@ func (r *netlinkRouter) lockedTend(now time.Time, s seen) (next time.Time) {
 			return earlier(next, earlier(renew, now.Add(wait)))
 		}
 	}
-	err := r.lockedRepair(now)
+	err := r.lockedRepair()
 	r.lockedLooked(s.State, now)
 	if err != nil {
 		return earlier(next, now.Add(tryAgain))
@@ -112,13 +112,13 @@ var (
 
 // lockedRepair asks the kernel, since the watcher may know less than the books,
 // and brings back what is missing. An error means that it must be called again.
-func (r *netlinkRouter) lockedRepair(now time.Time) error {
+func (r *netlinkRouter) lockedRepair() error {
 	host, c := r.session.host, &r.n.config
 	links, err := host.Links()
 	if err != nil {
 		return err
 	}
-	now = time.Now() // the process may have been stopped until now
+	now := time.Now() // the process may have been stopped until now
 	expired := c.lifetime != 0 && now.Sub(r.renewed) >= c.lifetime
 	if _, ok := linkNamed(links, r.n.iface); !ok {
 		r.lockedHomeless()

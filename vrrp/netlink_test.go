@@ -137,7 +137,7 @@ func TestNetlinkInstallAndRemove(t *testing.T) {
 		wantList(t, "after Open", k.list("eth0"), "192.0.2.1/24")
 		mustDo(t, a.Install(background, nlPair4))
 		wantList(t, "held", k.list("eth0"), "192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24")
-		got := k.news[place{k.index("eth0"), nlPair4[0]}]
+		got := k.asked(place{k.index("eth0"), nlPair4[0]})
 		if want := (rtnl.NewAddr{Index: 1, Prefix: nlPair4[0], Label: "eth0:vip", Protocol: 112, NoPrefixRoute: true}); got != want {
 			t.Errorf("installed as %+v, want %+v", got, want)
 		}
@@ -155,8 +155,8 @@ func TestNetlinkInstallAndRemove(t *testing.T) {
 		mustDo(t, a.Close())
 		synctest.Wait()
 		wantList(t, "events", log.take())
-		if k.sessions != 0 {
-			t.Errorf("%d sessions are open, want none", k.sessions)
+		if k.open() != 0 {
+			t.Errorf("%d sessions are open, want none", k.open())
 		}
 		if err := a.Install(background, nlPair4); err == nil {
 			t.Error("a closed router installs addresses")
@@ -173,7 +173,7 @@ func TestNetlinkIPv6(t *testing.T) {
 			{Index: 1, Prefix: nlPair6[0], Label: "eth0:vip", Protocol: 112},
 			{Index: 1, Prefix: nlPair6[1], Label: "eth0:vip", Protocol: 112, Deprecated: true},
 		} {
-			if got := k.news[place{1, tt.Prefix}]; got != tt {
+			if got := k.asked(place{1, tt.Prefix}); got != tt {
 				t.Errorf("installed as %+v, want %+v", got, tt)
 			}
 		}
@@ -216,7 +216,7 @@ func TestNetlinkLeftovers(t *testing.T) {
 				if got, want := int(n.Snapshot().Leftovers), 5-len(tt.want); got != want {
 					t.Errorf("%d leftovers counted, want %d", got, want)
 				}
-				if k.conf[1][rtnl.PromoteSecondaries] != 0 {
+				if k.settings(1)[rtnl.PromoteSecondaries] != 0 {
 					t.Error("promote_secondaries stays on")
 				}
 				mustDo(t, a.Close())
@@ -358,11 +358,7 @@ func TestNetlinkOldNews(t *testing.T) {
 			a, log := openNetlink(t, k.netlink(OnLoss(policy)), nlRouter4, nlPair4)
 			k.deafen(true)
 			mustDo(t, a.Install(background, nlPair4))
-			k.mu.Lock()
-			for _, f := range k.changed {
-				f()
-			}
-			k.mu.Unlock()
+			k.poke()
 			synctest.Wait()
 			wantList(t, policy.String(), log.take())
 			k.deafen(false)
@@ -412,12 +408,12 @@ func TestNetlinkRenewalFails(t *testing.T) {
 		k := newFakeKernel("eth0")
 		a, _ := openNetlink(t, k.netlink(Lifetime(time.Hour)), nlRouter4, vips4)
 		mustDo(t, a.Install(background, vips4))
-		k.fail = func(call string) error {
+		k.failing(func(call string) error {
 			if strings.HasPrefix(call, "replace") {
 				return syscall.ENOBUFS
 			}
 			return nil
-		}
+		})
 		time.Sleep(20*time.Minute + 10*time.Second)
 		if got := k.called("replace 192.0.2.100/24"); got < 50 || got > 150 {
 			t.Errorf("tried %d times in 10 seconds, want about 100", got)
@@ -531,8 +527,8 @@ func TestNetlinkMissingInterface(t *testing.T) {
 		if _, err := k.netlink().Open(background, nlRouter4, nlPair4, nil); !errors.Is(err, syscall.ENODEV) || !strings.Contains(err.Error(), "eth0") {
 			t.Errorf("Open on a missing interface: %v, want ENODEV and its name", err)
 		}
-		if k.sessions != 0 {
-			t.Errorf("%d sessions are open, want none", k.sessions)
+		if k.open() != 0 {
+			t.Errorf("%d sessions are open, want none", k.open())
 		}
 		a, log := openNetlink(t, k.netlink(DynamicInterface()), nlRouter4, nlPair4)
 		if err := a.Install(background, nlPair4); !errors.Is(err, syscall.ENODEV) {
@@ -556,8 +552,8 @@ func TestNetlinkUnprivileged(t *testing.T) {
 	if _, err := k.netlink().Open(background, nlRouter4, nlPair4, nil); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 		t.Errorf("Open: %v, want EPERM and CAP_NET_ADMIN", err)
 	}
-	if k.sessions != 0 {
-		t.Errorf("%d sessions are open, want none", k.sessions)
+	if k.open() != 0 {
+		t.Errorf("%d sessions are open, want none", k.open())
 	}
 }
 
@@ -658,7 +654,7 @@ func TestNetlinkLifetime(t *testing.T) {
 		k := newFakeKernel("eth0")
 		a, log := openNetlink(t, k.netlink(Lifetime(30*time.Second)), nlRouter4, nlPair4)
 		mustDo(t, a.Install(background, nlPair4))
-		if got := k.news[place{1, nlPair4[0]}].Lifetime; got != 30*time.Second {
+		if got := k.asked(place{1, nlPair4[0]}).Lifetime; got != 30*time.Second {
 			t.Errorf("lifetime %v, want 30s", got)
 		}
 		time.Sleep(time.Minute + time.Millisecond)
@@ -714,14 +710,12 @@ func TestNetlinkRemoveFails(t *testing.T) {
 		k := newFakeKernel("eth0")
 		a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
 		mustDo(t, a.Install(background, nlPair4))
-		k.mu.Lock()
-		k.fail = func(call string) error {
+		k.failing(func(call string) error {
 			if call == "del 192.0.2.100/24" {
 				return syscall.ENOBUFS
 			}
 			return nil
-		}
-		k.mu.Unlock()
+		})
 		if err := a.Remove(background, nlPair4); !errors.Is(err, syscall.ENOBUFS) {
 			t.Errorf("Remove: %v, want ENOBUFS", err)
 		}
@@ -730,9 +724,7 @@ func TestNetlinkRemoveFails(t *testing.T) {
 		if got := k.called("del 192.0.2.100/24"); got < 5 || got > 15 {
 			t.Errorf("tried %d times in a second, want about 10", got)
 		}
-		k.mu.Lock()
-		k.fail = nil
-		k.mu.Unlock()
+		k.failing(nil)
 		time.Sleep(time.Second)
 		wantList(t, "gone", k.list("eth0"))
 		mustDo(t, a.Close())
@@ -743,19 +735,19 @@ func TestNetlinkInstallFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
 		a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
-		k.fail = func(call string) error {
+		k.failing(func(call string) error {
 			if call == "add 192.0.2.101/24" {
 				return syscall.ENOMEM
 			}
 			return nil
-		}
+		})
 		if err := a.Install(background, nlPair4); !errors.Is(err, syscall.ENOMEM) || !strings.Contains(err.Error(), "eth0") {
 			t.Errorf("Install: %v, want ENOMEM and the interface", err)
 		}
 		mustDo(t, a.Remove(background, nlPair4))
 		wantList(t, "nothing is left", k.list("eth0"))
 
-		k.fail = nil
+		k.failing(nil)
 		ctx, cancel := context.WithCancel(background)
 		cancel()
 		if err := a.Install(ctx, nlPair4); !errors.Is(err, context.Canceled) {
@@ -773,14 +765,12 @@ func TestNetlinkRepairFails(t *testing.T) {
 		k := newFakeKernel("eth0")
 		a, log := openNetlink(t, k.netlink(), nlRouter4, vips4)
 		mustDo(t, a.Install(background, vips4))
-		k.mu.Lock()
-		k.fail = func(call string) error {
+		k.failing(func(call string) error {
 			if strings.HasPrefix(call, "add ") {
 				return syscall.EPERM
 			}
 			return nil
-		}
-		k.mu.Unlock()
+		})
 		k.take(t, "eth0", "192.0.2.100/24")
 		synctest.Wait()
 		wantList(t, "events", log.take(), "lost 192.0.2.100")
@@ -816,7 +806,7 @@ func TestNetlinkPromotes(t *testing.T) {
 	for _, before := range []uint32{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
 			k := newFakeKernel("eth0")
-			k.conf[1][rtnl.PromoteSecondaries] = before
+			k.set(1, rtnl.PromoteSecondaries, before)
 			a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
 			mustDo(t, a.Install(background, nlPair4)) // the first is primary
 			k.put(t, "eth0", "192.0.2.1/24", 0)       // so this is secondary
@@ -824,7 +814,7 @@ func TestNetlinkPromotes(t *testing.T) {
 			wantList(t, "the first is gone", k.list("eth0"), "192.0.2.1/24", "192.0.2.101/24")
 			mustDo(t, a.Remove(background, nlPair4))
 			wantList(t, "removed", k.list("eth0"), "192.0.2.1/24")
-			if got := k.conf[1][rtnl.PromoteSecondaries]; got != before {
+			if got := k.settings(1)[rtnl.PromoteSecondaries]; got != before {
 				t.Errorf("promote_secondaries %d, want %d as before", got, before)
 			}
 			mustDo(t, a.Close())
