@@ -284,6 +284,3 @@ func indexOf(name string) (int, error) {
 	}
 	return int(ifr.Uint32()), nil
 }
-
-// isOverflow reports whether a read failed since messages were lost.
-func isOverflow(err error) bool { return errors.Is(err, unix.ENOBUFS) }

@@ -121,7 +121,9 @@ func (f *Frame) arp(b []byte) {
 	f.Owner = MAC(b[8:14])
 	f.From, f.To = netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
 	f.Addr = f.From
-	if f.From == f.To {
+	// The kernel of another host that has the address answers a gratuitous one
+	// by unicast: that announces nothing.
+	if f.From == f.To && f.Dst[0]&1 != 0 {
 		f.Kind = Announce
 	}
 }

@@ -27,7 +27,7 @@ func macvlan(r Router) string { return fmt.Sprintf("vrrp%d-%d-%d", r.Family(), r
 func (FRR) Start(h *Host, routers ...Router) *Speaker {
 	h.lab.t.Helper()
 	// The addresses stay on a device that FRR takes down and up.
-	s := &Speaker{Host: h, holds: func(r Router) bool {
+	s := &Speaker{Host: h, FRR: true, holds: func(r Router) bool {
 		dev, there := h.Interface(macvlan(r))
 		return there && dev.Flags&net.FlagRunning != 0
 	}}
@@ -56,6 +56,10 @@ func (FRR) Start(h *Host, routers ...Router) *Speaker {
 			}
 			fmt.Fprintf(config, " vrrp %d %s %v\n", r.VRID, ip, v.Addr())
 		}
+	}
+	for _, r := range s.Routers { // else the interface answers and asks with the addresses of the device, too
+		h.Sysctl("ipv4/conf/"+r.Interface()+"/arp_ignore", "1")
+		h.Sysctl("ipv4/conf/"+r.Interface()+"/arp_announce", "2")
 	}
 	if devices.Len() > 0 {
 		h.IP("%s", devices.String())

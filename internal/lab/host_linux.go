@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 )
 
 // Host is a computer of the laboratory.
@@ -19,21 +18,7 @@ type Host struct {
 	lab     *Lab
 	ns      *namespace
 	watcher *watcher
-
-	mu    sync.Mutex // guards the cache
-	fresh bool
-	addrs []Addr
 }
-
-// Addr is an address of a host, as the kernel shows it.
-type Addr struct {
-	Interface string
-	Prefix    netip.Prefix
-	Flags     uint32 // IFA_F_*
-	Protocol  uint8  // IFA_PROTO
-}
-
-func (a Addr) String() string { return a.Interface + " " + a.Prefix.String() }
 
 // MAC returns the address of the interface on a LAN.
 func (h *Host) MAC(lan int) MAC { return MAC{0x02, 0x77, 0, byte(lan), 0, byte(h.N)} }
@@ -90,16 +75,6 @@ func (h *Host) Try(name string, args ...string) (string, error) {
 func (h *Host) Sysctl(path, value string) {
 	h.lab.t.Helper()
 	h.Do(func() error { return os.WriteFile("/proc/sys/net/"+path, []byte(value), 0) })
-}
-
-// Has reports whether an interface of the host has the address.
-func (h *Host) Has(addr netip.Addr) bool {
-	for _, a := range h.Addrs() {
-		if a.Prefix.Addr() == addr {
-			return true
-		}
-	}
-	return false
 }
 
 // Interface returns the index and flags of an interface, and whether there is one.

@@ -127,13 +127,13 @@ func (l *Lab) Show() {
 	for _, p := range processes {
 		lines := p.Lines()
 		l.t.Logf("lab: host %d, %s (%d), the last of %d lines:", p.host.N, p.Name, p.PID(), len(lines))
-		for _, line := range lines[max(0, len(lines)-25):] {
+		for _, line := range lines[max(0, len(lines)-20):] {
 			l.t.Logf("    %s  %s", line.At.Format("05.000000"), line.Text)
 		}
 	}
 	frames := l.Frames()
 	l.t.Logf("lab: the last of %d frames:", len(frames))
-	for _, f := range frames[max(0, len(frames)-40):] {
+	for _, f := range frames[max(0, len(frames)-20):] {
 		l.t.Logf("    %v", f)
 	}
 	for _, h := range l.hosts {

@@ -15,6 +15,7 @@ type Program interface {
 type Speaker struct {
 	Host    *Host
 	Routers []Router // with defaults
+	FRR     bool     // the program is FRR's
 
 	main    *Process   // asked to end by SIGTERM
 	helpers []*Process // killed after it
@@ -24,6 +25,9 @@ type Speaker struct {
 	// has them, or it does not.
 	holds func(Router) bool
 }
+
+// UsesVirtualMAC reports whether the addresses of a router are at its virtual MAC.
+func (s *Speaker) UsesVirtualMAC(r Router) bool { return r.VMAC || s.FRR }
 
 // Holds reports whether the host has all addresses of a router, and answers
 // for them.
