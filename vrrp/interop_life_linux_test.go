@@ -120,7 +120,6 @@ func (r *rig) life(v variant, above, below lab.Program) {
 	high = a() // finds what the killed one left
 	takes(high, mark)
 
-	mark = r.Mark()
 	r.stop(low) // a Backup leaves without a word
 	r.steady(high, few(high.Routers[0]))
 	r.stop(high)

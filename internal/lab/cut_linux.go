@@ -25,7 +25,11 @@ func (h *Host) Cut(way Way, peers ...*Host) {
 // Loss makes the bridge drop that percentage of the host's frames, each way.
 func (h *Host) Loss(percent int) {
 	h.lab.t.Helper()
-	h.fence(Both, fmt.Sprintf("numgen random mod 100 lt %d drop", percent), nil)
+	verdict := "drop"
+	if percent < 100 {
+		verdict = fmt.Sprintf("numgen random mod 100 lt %d drop", percent)
+	}
+	h.fence(Both, verdict, nil)
 }
 
 // Heal ends Cut and Loss.

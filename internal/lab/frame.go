@@ -129,13 +129,16 @@ func (f *Frame) arp(b []byte) {
 }
 
 func (f *Frame) ipv4(b []byte) {
-	if len(b) < 20 || len(b) < int(b[0]&15)*4 || int(binary.BigEndian.Uint16(b[2:])) > len(b) {
+	if len(b) < 20 {
 		return
 	}
-	b = b[:max(int(binary.BigEndian.Uint16(b[2:])), int(b[0]&15)*4)]
+	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
+	if header < 20 || total < header || total > len(b) {
+		return
+	}
 	f.TOS, f.TTL = b[1], b[8]
 	f.From, f.To = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
-	next, b := b[9], b[int(b[0]&15)*4:]
+	next, b := b[9], b[header:total] // without the padding of a short frame
 	if next == 51 && len(b) >= 12 && len(b) >= int(b[1]+2)*4 {
 		f.AH = true
 		next, b = b[0], b[int(b[1]+2)*4:]
