@@ -385,6 +385,7 @@ func TestNetlinkUnnoticed(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			k := newFakeKernel("eth0")
 			a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlRouter4, nlPair4)
+			synctest.Wait()
 			k.deafen(true)
 			mustDo(t, a.Install(background, nlPair4))
 			k.mu.Lock()
