@@ -52,7 +52,11 @@ func newRealNet(t *testing.T) *realNet {
 		t.Fatal(err)
 	}
 	n.Wire("eth0", "peer0")
-	n.until("the cable is there", func(s *rtnl.State) bool { l, _ := s.Link("eth0"); return l.Running })
+	n.until("the cable is there", func(s *rtnl.State) bool {
+		here, _ := s.Link("eth0")
+		there, _ := s.Link("peer0")
+		return here.Running && there.Running
+	})
 	return n
 }
 
