@@ -201,10 +201,15 @@ func TestUnprivileged(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	c := dial(t)
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := c.Addrs(1); err == nil {
-		t.Error("a closed connection lists addresses")
+	if _, err := c.Addrs(1); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a list by a closed connection: %v, want net.ErrClosed", err)
+	}
+	if err := c.SetUp(1, true); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a change by a closed connection: %v, want net.ErrClosed", err)
 	}
 }
