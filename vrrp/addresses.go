@@ -29,7 +29,7 @@ type AddressEventKind uint8
 const (
 	AddressRestored AddressEventKind = iota // somebody had removed it, and it is back: neighbours are told again
 	AddressLost                             // somebody removed it, and it stays away: the router resigns, as after a failed Install
-	AddressConflict                         // another host holds it too: counted and logged
+	AddressConflict                         // somebody else holds it too, another host or another program on this one: counted and logged
 	addressEvents
 )
 

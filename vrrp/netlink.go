@@ -77,11 +77,13 @@ type NetlinkStatus struct {
 // for the virtual MAC, and deleted by Close. It is of mode bridge: in mode
 // private the kernel would hide the adverts of another Active router, which come
 // from the same MAC, from the interface below. It generates no IPv6 address, and
-// takes no router advertisement. Its IPv4 settings are arp_ignore=1, to
-// answer for no address but its own, arp_announce=2, rp_filter=2, since answers
-// leave by the interface below, and promote_secondaries=1. A route to the subnet
-// of an address has the metric 65535 there: the host itself goes on using the
-// interface below.
+// takes no router advertisement: accept_ra is set to 0 under /proc/sys, which
+// must be writable unless net.ipv6.conf.default.accept_ra is 0. Its IPv4 settings
+// are arp_ignore=1, to answer for no address but its own, arp_announce=2,
+// rp_filter=2, since answers leave by the interface below, and
+// promote_secondaries=1; accept_local stays 0, since no packet from an address
+// of this host comes in there. A route to the subnet of an address has the
+// metric 65535: the host itself goes on using the interface below.
 //
 // The interface below changes only for IPv4, and only while addresses are held:
 // arp_ignore is raised to 1, so that it does not answer for the virtual addresses

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,7 +52,11 @@ func newRealNet(t *testing.T) *realNet {
 		t.Fatal(err)
 	}
 	n.Wire("eth0", "peer0")
-	n.until("the cable is there", func(s *rtnl.State) bool { l, _ := s.Link("eth0"); return l.Running })
+	n.until("the cable is there", func(s *rtnl.State) bool {
+		here, _ := s.Link("eth0")
+		there, _ := s.Link("peer0")
+		return here.Running && there.Running
+	})
 	return n
 }
 
@@ -495,6 +500,88 @@ func TestNetlinkKernelCost(t *testing.T) {
 	if got := openSockets(t) - sockets; got != 2 {
 		t.Errorf("%d sockets for 100 routers, want 2", got)
 	}
+}
+
+// TestNetlinkKernelInstallCost measures, and asserts nothing about time:
+// go test ./vrrp -run TestNetlinkKernelInstallCost -v
+func TestNetlinkKernelInstallCost(t *testing.T) {
+	if !need.Namespace(t) {
+		return
+	}
+	n := newRealNet(t)
+	m := n.netlink()
+	block := func(family Family, count int) (vips []netip.Prefix) {
+		for i := range count {
+			vip := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 2, byte(i >> 8), byte(i)}), 32)
+			if family == IPv6 {
+				b := netip.MustParseAddr("2001:db8:2::").As16()
+				b[14], b[15] = byte(i>>8), byte(i)
+				vip = netip.PrefixFrom(netip.AddrFrom16(b), 128)
+			}
+			vips = append(vips, vip)
+		}
+		return vips
+	}
+	measure := func(what string, f func() error) {
+		start := time.Now()
+		mustDo(t, f())
+		t.Logf("%-50s %v", what, time.Since(start))
+	}
+	for _, vr := range []VirtualRouter{nlRouter4, nlRouter6, nlVirtual4, nlVirtual6} {
+		for _, count := range []int{1, 100} {
+			vips := block(vr.Family, count)
+			a := n.open(m, vr, vips...)
+			for range 3 {
+				what := fmt.Sprintf("%d %v addresses, virtual MAC %v: ", count, vr.Family, vr.VirtualMAC)
+				measure(what+"Install", func() error { return a.Install(t.Context(), vips) })
+				measure(what+"again", func() error { return a.Install(t.Context(), vips) })
+				measure(what+"Remove", func() error { return a.Remove(t.Context(), vips) })
+			}
+			mustDo(t, a.Close())
+		}
+	}
+	vips := block(IPv4, 250)
+	var routers []*realAddresses
+	for i := range vips {
+		routers = append(routers, n.open(m, VirtualRouter{VRID: uint8(i + 1), Family: IPv4}, vips[i]))
+	}
+	for range 3 {
+		for _, what := range []string{"Install", "Remove"} {
+			measure("250 routers at once, one address each: "+what, func() error {
+				var all nlTogether
+				for i, r := range routers {
+					all.run(func() error {
+						if what == "Install" {
+							return r.Install(t.Context(), vips[i:i+1])
+						}
+						return r.Remove(t.Context(), vips[i:i+1])
+					})
+				}
+				return all.wait()
+			})
+		}
+	}
+}
+
+// nlTogether runs functions at once.
+type nlTogether struct {
+	running sync.WaitGroup
+	mu      sync.Mutex // guards errs
+	errs    []error
+}
+
+func (g *nlTogether) run(f func() error) {
+	g.running.Go(func() {
+		err := f()
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.errs = append(g.errs, err)
+	})
+}
+
+func (g *nlTogether) wait() error {
+	g.running.Wait()
+	return errors.Join(g.errs...)
 }
 
 func openSockets(t *testing.T) (n int) {

@@ -281,6 +281,25 @@ func TestNetlinkForeign(t *testing.T) {
 	})
 }
 
+// A kernel that keeps no numbers: the books alone tell what is ours.
+func TestNetlinkWithoutNumbers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newFakeKernel("eth0")
+		k.tags = false
+		a, log := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
+		k.put(t, "eth0", "192.0.2.100/24", 0) // after Open
+		mustDo(t, a.Install(background, nlPair4))
+		wantList(t, "events", log.take(), "conflict 192.0.2.100")
+		k.take(t, "eth0", "192.0.2.101/24")
+		synctest.Wait()
+		wantList(t, "events", log.take(), "restored 192.0.2.101")
+		mustDo(t, a.Install(background, nlPair4))
+		mustDo(t, a.Remove(background, nlPair4))
+		wantList(t, "left alone", k.list("eth0"), "192.0.2.100/24")
+		mustDo(t, a.Close())
+	})
+}
+
 // Somebody removes ours and configures the same: it is theirs.
 func TestNetlinkBecomesForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -385,6 +404,7 @@ func TestNetlinkUnnoticed(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			k := newFakeKernel("eth0")
 			a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlRouter4, nlPair4)
+			synctest.Wait()
 			k.deafen(true)
 			mustDo(t, a.Install(background, nlPair4))
 			k.mu.Lock()

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -32,21 +34,33 @@ func Dial() (*Conn, error) {
 func (c *Conn) Close() error { return c.socket.close() }
 
 // Probe finds out whether changes are allowed, and whether addresses carry a
-// protocol (IFA_PROTO, Linux 5.18). It changes nothing: it asks for an address
-// on no link, with an attribute that a kernel which knows it must refuse first.
+// protocol (IFA_PROTO, Linux 5.18). It changes nothing: it asks for an address on
+// no link.
 func (c *Conn) Probe() (protocols bool, err error) {
-	body := addrHeader(unix.AF_INET, 32, 0)
-	attrs := netlink.NewAttributeEncoder()
-	attrs.Bytes(unix.IFA_LOCAL, []byte{192, 0, 2, 1})
-	attrs.Bytes(ifaProto, nil)
-	err = c.change("probe rtnetlink", unix.RTM_NEWADDR, netlink.Create|netlink.Excl, body, attrs)
-	switch {
-	case errors.Is(err, unix.ENODEV):
-		return false, nil
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ERANGE):
+	err = c.AddAddr(NewAddr{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 32)})
+	if !errors.Is(err, unix.ENODEV) {
+		return false, err
+	}
+	var name unix.Utsname
+	if unix.Uname(&name) == nil && atLeast(unix.ByteSliceToString(name.Release[:]), 5, 18) {
 		return true, nil
 	}
-	return false, err
+	// A distribution may have taken it over into an older kernel, which then
+	// marks the addresses that it makes itself.
+	t, err := c.load()
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(t.addrs, func(a Addr) bool { return a.Protocol != 0 }), nil
+}
+
+// atLeast reports whether a kernel's release is that version or later.
+func atLeast(release string, major, minor int) bool {
+	var x, y int
+	if _, err := fmt.Sscanf(release, "%d.%d", &x, &y); err != nil {
+		return false
+	}
+	return x > major || x == major && y >= minor
 }
 
 // change makes one request that is acknowledged.

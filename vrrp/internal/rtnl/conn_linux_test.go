@@ -107,6 +107,17 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
+func TestAtLeast(t *testing.T) {
+	for release, want := range map[string]bool{
+		"5.18.0": true, "5.18-rc1": true, "6.1.0-56-cloud-amd64": true, "10.0": true,
+		"5.17.99": false, "5.4": false, "4.19.0": false, "5.14.0-427.el9": false, "": false, "next": false,
+	} {
+		if got := atLeast(release, 5, 18); got != want {
+			t.Errorf("atLeast(%q, 5, 18) = %v, want %v", release, got, want)
+		}
+	}
+}
+
 func TestMacvlan(t *testing.T) {
 	if !need.Namespace(t) {
 		return
@@ -190,10 +201,15 @@ func TestUnprivileged(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	c := dial(t)
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := c.Addrs(1); err == nil {
-		t.Error("a closed connection lists addresses")
+	if _, err := c.Addrs(1); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a list by a closed connection: %v, want net.ErrClosed", err)
+	}
+	if err := c.SetUp(1, true); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a change by a closed connection: %v, want net.ErrClosed", err)
 	}
 }

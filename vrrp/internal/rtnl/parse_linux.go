@@ -101,7 +101,10 @@ func (l *Link) parse(data []byte) bool {
 	if foreign {
 		n.Parent = 0
 	}
-	n.Up, n.Running, n.Loopback = flags&unix.IFF_UP != 0, flags&unix.IFF_RUNNING != 0, flags&unix.IFF_LOOPBACK != 0
+	// A link that was set up a moment ago counts as running until the kernel
+	// has looked at its carrier.
+	const running = unix.IFF_RUNNING | unix.IFF_LOWER_UP
+	n.Up, n.Running, n.Loopback = flags&unix.IFF_UP != 0, flags&running == running, flags&unix.IFF_LOOPBACK != 0
 	*l = n
 	return true
 }

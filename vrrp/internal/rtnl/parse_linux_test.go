@@ -37,7 +37,7 @@ func TestBridgePortLeaves(t *testing.T) {
 // A wireless event has the flags and the name, and nothing else.
 func TestWirelessEvent(t *testing.T) {
 	tab := table{links: []Link{{Index: 3, Name: "wlan0", MTU: 1500, MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}}}}
-	tab.apply(unix.RTM_NEWLINK, message(t, linkHeader(3, unix.IFF_UP|unix.IFF_RUNNING, 0), func(attrs *netlink.AttributeEncoder) {
+	tab.apply(unix.RTM_NEWLINK, message(t, linkHeader(3, unix.IFF_UP|unix.IFF_RUNNING|unix.IFF_LOWER_UP, 0), func(attrs *netlink.AttributeEncoder) {
 		attrs.String(unix.IFLA_IFNAME, "wlan0")
 		attrs.Bytes(unix.IFLA_WIRELESS, make([]byte, 8))
 	}))

@@ -13,7 +13,7 @@ type Link struct {
 	Index    int
 	Name     string
 	Up       bool // IFF_UP
-	Running  bool // IFF_RUNNING: up, and there is a carrier
+	Running  bool // IFF_RUNNING and IFF_LOWER_UP: up, and there is a carrier
 	Loopback bool
 	MTU      int
 	MAC      net.HardwareAddr

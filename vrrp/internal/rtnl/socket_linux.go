@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/mdlayher/netlink"
@@ -22,9 +23,10 @@ var errLost = errors.New("netlink messages were lost")
 
 // socket is an rtnetlink socket that is read in whole datagrams, through the poller.
 type socket struct {
-	conn *netlink.Conn
-	raw  syscall.RawConn
-	buf  []byte
+	conn   *netlink.Conn
+	raw    syscall.RawConn
+	buf    []byte
+	closed atomic.Bool
 }
 
 // open opens a socket in the network namespace of the calling thread.
@@ -45,7 +47,22 @@ func open(groups uint32) (*socket, error) {
 	return &socket{conn: conn, raw: raw, buf: make([]byte, bufferSize)}, nil
 }
 
-func (s *socket) close() error { return s.conn.Close() }
+// close closes the socket, and makes calls that wait return. Idempotent.
+func (s *socket) close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	return s.conn.Close()
+}
+
+// failure is net.ErrClosed for a socket that was closed: the packages below have
+// their own errors for that.
+func (s *socket) failure(err error) error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	return err
+}
 
 // read takes one datagram that is there. ok is false when there is none.
 func (s *socket) read(fd uintptr) (messages []syscall.NetlinkMessage, ok bool, err error) {
@@ -80,17 +97,9 @@ func (s *socket) wait() (messages []syscall.NetlinkMessage, err error) {
 		messages, ok, err = s.read(fd)
 		return ok
 	}); e != nil {
-		return nil, closed(e)
+		return nil, s.failure(e)
 	}
 	return messages, err
-}
-
-// closed says of a socket that was closed what package net says.
-func closed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		return net.ErrClosed
-	}
-	return err
 }
 
 // errInterrupted tells that what a dump lists changed meanwhile, so that it may
@@ -107,7 +116,7 @@ func (s *socket) request(typ uint16, flags netlink.HeaderFlags, body []byte, eac
 		Data:   body,
 	})
 	if err != nil {
-		return err
+		return s.failure(err)
 	}
 	var interrupted bool
 	for {

@@ -141,7 +141,7 @@ func (w *Watcher) drain(wait bool) (lost error) {
 		return true
 	})
 	if err != nil {
-		return closed(err)
+		return w.socket.failure(err)
 	}
 	return lost
 }
