@@ -7,6 +7,14 @@ require (
 	golang.org/x/sys v0.42.0
 )
 
-require golang.org/x/net v0.52.0 // indirect
+require (
+	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/josharian/native v1.1.0 // indirect
+	github.com/mdlayher/netlink v1.9.0 // indirect
+	github.com/mdlayher/packet v1.1.2 // indirect
+	github.com/mdlayher/socket v0.5.1 // indirect
+	golang.org/x/net v0.52.0 // indirect
+	golang.org/x/sync v0.3.0 // indirect
+)
 
 replace github.com/mainstay-ha/mainstay => ../../..
