@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,12 +86,35 @@ func (h *Host) Neighbor(addr netip.Addr) (MAC, bool) {
 	return found, ok
 }
 
+// Overruns counts the rtnetlink messages that programs of the host, and not the
+// laboratory, have lost because they did not read.
+func (h *Host) Overruns() int {
+	h.lab.t.Helper()
+	var table []byte
+	h.Do(func() (err error) {
+		table, err = os.ReadFile("/proc/thread-self/net/netlink")
+		return err
+	})
+	n := 0
+	for line := range strings.Lines(string(table)) {
+		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
+		f := strings.Fields(line)
+		if len(f) < 10 || f[1] != "0" || f[9] == h.watcher.inode {
+			continue
+		}
+		drops, _ := strconv.Atoi(f[8])
+		n += drops
+	}
+	return n
+}
+
 // watcher knows the addresses of a host, and wakes the laboratory when they, or
 // links or neighbours, change.
 type watcher struct {
-	file *os.File
-	conn syscall.RawConn
-	done chan struct{}
+	file  *os.File
+	conn  syscall.RawConn
+	done  chan struct{}
+	inode string // of the socket
 
 	mu    sync.Mutex // guards everything below
 	names map[int32]string
@@ -121,6 +145,11 @@ func (h *Host) watch() {
 			_ = w.file.Close()
 			return os.NewSyscallError("bind", err)
 		}
+		var stat unix.Stat_t
+		if err := unix.Fstat(fd, &stat); err != nil {
+			return os.NewSyscallError("fstat", err)
+		}
+		w.inode = strconv.FormatUint(stat.Ino, 10)
 		w.conn, err = w.file.SyscallConn()
 		return err
 	})

@@ -50,6 +50,14 @@ func (h *Host) Do(f func() error) {
 	}
 }
 
+// Go runs f on a thread of its own in the host's namespace, where f may block.
+// The function it returns waits for f.
+func (h *Host) Go(f func() error) (join func() error) {
+	done := make(chan error, 1)
+	h.ns.thread(func() { done <- f() }, func(err error) { done <- err })
+	return func() error { return <-done }
+}
+
 // IP runs commands of ip(8), one a line, without the leading "ip".
 func (h *Host) IP(format string, args ...any) {
 	h.lab.t.Helper()

@@ -13,6 +13,7 @@ type Keepalived struct {
 	Global   []string // lines of global_defs
 	Instance []string // lines of every vrrp_instance
 	XmitBase bool     // vmac_xmit_base, with use_vmac
+	Quiet    bool     // log transitions only, for measurements
 }
 
 // Start starts one keepalived for all routers.
@@ -30,8 +31,11 @@ func (k Keepalived) Start(h *Host, routers ...Router) *Speaker {
 	if err := os.WriteFile(conf, []byte(k.config(s.Routers)), 0o600); err != nil {
 		h.lab.t.Fatalf("lab: %v", err)
 	}
-	s.main = h.Start("keepalived", "-P", "-n", "-l", "-D", "-f", conf,
-		"-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid"))
+	args := []string{"-P", "-n", "-l", "-f", conf, "-p", filepath.Join(dir, "pid"), "-r", filepath.Join(dir, "vrrp.pid")}
+	if !k.Quiet {
+		args = append(args, "-D")
+	}
+	s.main = h.Start("keepalived", args...)
 	pid, err := strconv.Atoi(s.main.WaitLine(`Starting VRRP child process, pid=(\d+)`)[1])
 	if err != nil {
 		h.lab.t.Fatalf("lab: keepalived: %v", err)

@@ -58,6 +58,25 @@ func (n *namespace) do(f func()) {
 	<-done
 }
 
+// thread runs f on another thread in the namespace, which is thrown away after it.
+func (n *namespace) thread(f func(), failed func(error)) {
+	go func() {
+		runtime.LockOSThread() // and never unlock
+		if unix.Gettid() == os.Getpid() {
+			defer runtime.UnlockOSThread() // the first thread never ends: keep it, and take another
+			moved := make(chan struct{})
+			n.thread(func() { defer close(moved); f() }, func(err error) { defer close(moved); failed(err) })
+			<-moved
+			return
+		}
+		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+			failed(os.NewSyscallError("setns", err))
+			return
+		}
+		f()
+	}()
+}
+
 // close ends the thread, and so every program that was started from it.
 func (n *namespace) close() {
 	close(n.calls)

@@ -1,0 +1,38 @@
+package bench
+
+import (
+	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/lab"
+)
+
+// Cadence is how steadily host 1 advertised, and how often host 2 took over
+// although it did.
+type Cadence struct {
+	Adverts   int
+	Longest   time.Duration // between two adverts
+	Takeovers int           // times that host 2 began to advertise
+}
+
+// Watch looks at the adverts after a mark.
+func Watch(frames []lab.Frame) Cadence {
+	var c Cadence
+	var last time.Time
+	rival := false
+	for _, f := range frames {
+		switch {
+		case f.Kind != lab.Advert:
+		case f.Host == 2 && f.Priority > 0:
+			if !rival {
+				c.Takeovers++
+			}
+			rival = true
+		case f.Host == 1:
+			if !last.IsZero() {
+				c.Longest = max(c.Longest, f.At.Sub(last))
+			}
+			c.Adverts, last, rival = c.Adverts+1, f.At, false
+		}
+	}
+	return c
+}
