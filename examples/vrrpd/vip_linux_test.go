@@ -214,9 +214,7 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		if a != nil {
-			if err := a.Process.Signal(syscall.SIGHUP); err != nil {
-				t.Fatal(err)
-			}
+			a.tell(syscall.SIGHUP)
 		}
 	}
 	write("-vrid 51\n-vip 192.0.2.100/24\n")
