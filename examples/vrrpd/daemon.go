@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // daemon runs units and changes them. Its methods are called by one goroutine, but for those of the pages.
@@ -19,6 +20,8 @@ type daemon struct {
 	checks *checks
 	failed chan error // from a unit whose Run failed
 
+	patience time.Duration // how long after a signal to stop further ones are ignored
+
 	stopping atomic.Bool
 	mu       sync.Mutex // guards units
 	units    []*unit
@@ -27,7 +30,7 @@ type daemon struct {
 // newDaemon runs nothing yet.
 func newDaemon(out *printer, log *slog.Logger, e edges) (*daemon, error) {
 	checks, err := newChecks(log)
-	return &daemon{out: out, log: log, edges: e, checks: checks, failed: make(chan error, 1)}, err
+	return &daemon{out: out, log: log, edges: e, checks: checks, failed: make(chan error, 1), patience: time.Second}, err
 }
 
 // run runs the routers until a signal ends them, or one of them fails. reread gives the flags anew at SIGHUP.
@@ -124,9 +127,11 @@ func (d *daemon) update(c change) error {
 	return d.track(u, true)
 }
 
-// stop ends every unit: Active routers resign, and addresses are removed. A second signal cuts that short.
+// stop ends every unit: Active routers resign, and addresses are removed. A second signal cuts that short, unless it comes
+// at once: timeout(1) sends two, and so does a supervisor that signals a process and its group.
 func (d *daemon) stop(signals <-chan os.Signal) error {
 	d.stopping.Store(true)
+	begun := time.Now()
 	d.mu.Lock()
 	units := d.units
 	d.mu.Unlock()
@@ -137,7 +142,7 @@ func (d *daemon) stop(signals <-chan os.Signal) error {
 		case <-done:
 			return nil
 		case s := <-signals:
-			if s != syscall.SIGHUP {
+			if s != syscall.SIGHUP && time.Since(begun) >= d.patience {
 				return errors.New("stopped by a second signal: addresses may be left, which the next start removes")
 			}
 		}

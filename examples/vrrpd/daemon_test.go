@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mainstay-ha/mainstay/vrrp"
 )
@@ -229,6 +230,7 @@ func (s *scene) snapshot(name string) vrrp.Status {
 // TestSecondSignal stops a daemon whose addresses cannot be removed.
 func TestSecondSignal(t *testing.T) {
 	s := newScene(t, alone(""))
+	s.patience = 0
 	release, removing := make(chan struct{}), make(chan struct{})
 	s.edges.addresses = func(*instance) (vrrp.AddressManager, error) {
 		return vrrp.FuncAddresses(nil, func(context.Context, []netip.Prefix) error { close(removing); <-release; return nil }), nil
@@ -244,6 +246,17 @@ func TestSecondSignal(t *testing.T) {
 	}
 	close(release)
 	<-s.units[0].ended
+}
+
+// TestTwoSignalsAtOnce are one: the address is removed all the same.
+func TestTwoSignalsAtOnce(t *testing.T) {
+	s := newScene(t, alone(""))
+	s.patience = time.Hour
+	s.run()
+	s.holds("192.0.2.100/24", true)
+	s.signals <- syscall.SIGTERM
+	s.stop(syscall.SIGTERM)
+	s.holds("192.0.2.100/24", false)
 }
 
 func TestPages(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // The exit codes; the package comment explains them.
@@ -41,9 +42,12 @@ func exitCode(err error) int {
 }
 
 // refused makes a failure of an error that came from a socket of a router: the kernel refuses those to programs without
-// the privilege.
+// the privilege, and for an interface that has gone since it was looked for.
 func refused(err error) error {
-	if !errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, syscall.ENODEV):
+		return &failure{exitInterface, err}
+	case !errors.Is(err, fs.ErrPermission):
 		return err
 	}
 	return &failure{exitPrivilege, fmt.Errorf("%w\nneeds CAP_NET_RAW for VRRP and ARP, and CAP_NET_ADMIN for the addresses: "+

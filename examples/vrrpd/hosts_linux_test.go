@@ -52,7 +52,12 @@ func newHosts(t *testing.T) (left, right *host) {
 	need.Program(t, "ip", "nsenter")
 	start := starter(t)
 	left, right = newHost(t, "left0", start), newHost(t, "right0", start)
-	ip(t, "link", "add", left.link, "netns", left.pid, "type", "veth", "peer", "name", right.link, "netns", right.pid)
+	// Made here and moved, the ends have different numbers. The kernel tells of the carrier of a veth a second later where
+	// its peer in another namespace has the same.
+	ip(t, "link", "add", left.link, "type", "veth", "peer", "name", right.link)
+	for _, h := range []*host{left, right} {
+		ip(t, "link", "set", h.link, "netns", h.pid)
+	}
 	for i, h := range []*host{left, right} {
 		h.ip("link", "set", "lo", "up")
 		h.ip("link", "set", h.link, "addrgenmode", "none")
@@ -196,12 +201,18 @@ func (n *node) until(texts ...string) string {
 	return n.out.until(n.host.t, texts...)
 }
 
-// ends sends a signal, waits for the end, and returns the exit code, -1 for death by the signal.
-func (n *node) ends(signal os.Signal) int {
+// tell sends a signal.
+func (n *node) tell(signal os.Signal) {
 	n.host.t.Helper()
 	if err := n.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		n.host.t.Fatal(err)
 	}
+}
+
+// ends sends a signal, waits for the end, and returns the exit code, -1 for death by the signal.
+func (n *node) ends(signal os.Signal) int {
+	n.host.t.Helper()
+	n.tell(signal)
 	n.out.end()
 	return n.ProcessState.ExitCode()
 }

@@ -11,6 +11,9 @@ import (
 
 // TestHowTosWork runs every set-up on two hosts, at the intervals of the how-tos: whole seconds, all at the same time.
 func TestHowTosWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("eight seconds of real time")
+	}
 	if !need.Namespace(t) {
 		return
 	}
@@ -50,14 +53,20 @@ func TestHowTosWork(t *testing.T) {
 		}
 	}
 	// The left host dies: the right one holds everything.
+	for _, s := range all {
+		s.a.tell(syscall.SIGTERM)
+	}
 	for i, h := range howtos {
-		all[i].a.ends(syscall.SIGTERM)
+		all[i].a.ends(syscall.SIGCONT) // is on its way
 		if h.name != "both-active-script" && h.name != "script-fault" {
 			all[i].b.until("to=active", "name="+h.left[0])
 		}
 	}
+	for _, s := range all {
+		s.b.tell(syscall.SIGTERM)
+	}
 	for i := range all {
-		if code := all[i].b.ends(syscall.SIGTERM); code != exitClean {
+		if code := all[i].b.ends(syscall.SIGCONT); code != exitClean {
 			t.Errorf("%s: exit code %d", howtos[i].name, code)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // lines is a writer that keeps whole lines, and lets a test wait for one.
@@ -59,6 +60,17 @@ func (l *lines) until(t *testing.T, texts ...string) string {
 // find returns the next line that fits.
 func (l *lines) find(t *testing.T, what string, fits func(string) bool) string {
 	t.Helper()
+	late := false // the test binary is about to be ended: say what is missing
+	if at, ok := t.Deadline(); ok {
+		left := time.Until(at)
+		timer := time.AfterFunc(left-min(left/10, 5*time.Second), func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			late = true
+			l.more.Broadcast()
+		})
+		defer timer.Stop()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
@@ -69,8 +81,8 @@ func (l *lines) find(t *testing.T, what string, fits func(string) bool) string {
 				return line
 			}
 		}
-		if l.over {
-			t.Fatalf("the output ended before %s:\n%s", what, strings.Join(l.all, "\n"))
+		if l.over || late {
+			t.Fatalf("the output ended, or the time, before %s:\n%s", what, strings.Join(l.all, "\n"))
 		}
 		l.more.Wait()
 	}

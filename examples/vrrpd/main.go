@@ -19,7 +19,7 @@
 //	2026-01-01T12:00:00.000000000Z vrid=51 iface=eth0 from=backup to=active reason=no-response priority=100 name=eth0-51
 //
 // SIGTERM and SIGINT stop it: an Active router sends priority 0, keeps the addresses until the heir's first advert, for one
-// interval at most, and removes them. A second one stops it at once. SIGHUP reads the flags again and changes what runs:
+// interval at most, and removes them. Another one a second later stops it at once. SIGHUP reads the flags again and changes what runs:
 // priority, interval, preemption, addresses and what is tracked without a change of state; a router with another
 // interface, VRID, version, group or authentication starts anew; what is not mentioned stays as it is.
 //

@@ -14,6 +14,9 @@ import (
 
 // TestReadmeCommands runs the README's commands literally, at the root of the module, where they leave a program.
 func TestReadmeCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("ten seconds of real time")
+	}
 	if !need.Namespace(t) {
 		return
 	}

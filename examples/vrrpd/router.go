@@ -34,7 +34,7 @@ func newRouter(in *instance, e edges, log *slog.Logger, on func(vrrp.Transition)
 	opts := append(in.options(),
 		vrrp.WithTransport(transport),
 		vrrp.WithAddresses(addresses),
-		vrrp.WithLogger(log.With("iface", in.iface)),
+		vrrp.WithLogger(log),
 	)
 	if announcer != nil {
 		opts = append(opts, vrrp.WithAnnounce(announcer))

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -146,6 +149,7 @@ func TestTrackMovesTheVIP(t *testing.T) {
 	if !need.Namespace(t) {
 		return
 	}
+	probe := newProbe(t)
 	for _, c := range []struct {
 		name, flags string
 		fail        func(*host, string) // makes what is tracked fail; the text is the path of a file
@@ -154,6 +158,7 @@ func TestTrackMovesTheVIP(t *testing.T) {
 		{"command with a weight", `-track '-60,interval=50ms:test -e "$UP"'`, remove, "reason=preempt"},
 		{"command without a weight", `-track '0,interval=50ms:test -e "$UP"'`, remove, "reason=resigned"},
 		{"interface", "-track-interface 0:extra0", func(h *host, _ string) { h.ip("link", "set", "extra0", "down") }, "reason=resigned"},
+		{"process", "-track-process 0:" + probe.name, func(*host, string) { probe.end() }, "reason=resigned"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			left, right := newHosts(t)
@@ -176,6 +181,33 @@ func TestTrackMovesTheVIP(t *testing.T) {
 			b.ends(syscall.SIGTERM)
 		})
 	}
+}
+
+// probe is a process with a name of its own.
+type probe struct {
+	name string
+	end  func()
+}
+
+func newProbe(t *testing.T) probe {
+	t.Helper()
+	name := fmt.Sprintf("probe%d", os.Getpid())
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		need.Skip(t, err.Error())
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(sleep, path); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "600")
+	if err := starter(t)(cmd); err != nil {
+		t.Fatal(err)
+	}
+	var once sync.Once
+	end := func() { once.Do(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }) }
+	t.Cleanup(end)
+	return probe{name, end}
 }
 
 func remove(h *host, path string) {
@@ -214,9 +246,7 @@ func TestReload(t *testing.T) {
 			t.Fatal(err)
 		}
 		if a != nil {
-			if err := a.Process.Signal(syscall.SIGHUP); err != nil {
-				t.Fatal(err)
-			}
+			a.tell(syscall.SIGHUP)
 		}
 	}
 	write("-vrid 51\n-vip 192.0.2.100/24\n")
