@@ -1,7 +1,6 @@
 package vrrp
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
@@ -23,31 +22,6 @@ func gate(t *testing.T, name string, n int, f func()) {
 	}
 }
 
-func TestAllocationsOfCodec(t *testing.T) {
-	for _, g := range golden {
-		var a Advert
-		b, src, dst := g.bytes(), g.src(), g.dst()
-		var out []byte
-		var err error
-		gate(t, g.name, 1000, func() {
-			if err = a.Parse(b, src, dst); err != nil {
-				return
-			}
-			out, err = a.AppendTo(out[:0], src, dst)
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}
-	var a Advert
-	b, src := golden[0].bytes(), golden[0].src()
-	gate(t, "drop", 1000, func() {
-		if a.Parse(b, src, src) != DropChecksum {
-			t.Error("not dropped")
-		}
-	})
-}
-
 func TestAllocationsOfSteps(t *testing.T) {
 	m := newRig(t).active().m
 	now := t0
@@ -64,74 +38,6 @@ func TestAllocationsOfSteps(t *testing.T) {
 	})
 	if m.state != Active || b.state != Backup {
 		t.Errorf("%v and %v", m.state, b.state)
-	}
-}
-
-// The whole way of an advert with its trailer, but for the system calls.
-func TestAllocationsOfSignedAdverts(t *testing.T) {
-	s, in := signedPair(t)
-	wall := wall0
-	gate(t, "build and inspect", 1000, func() {
-		wall = wall.Add(time.Second)
-		for _, p := range s.build(150, time.Second, wall) {
-			if why := in.inspect(&p, wall); why != 0 {
-				t.Fatal(why)
-			}
-		}
-	})
-}
-
-// signedPair is the sender of one router and the inspector of another.
-func signedPair(t testing.TB) (*sender, *inspector) {
-	link := newFake().link
-	link.local, link.peers = authFrom, []netip.AddrPort{authTo}
-	list := addrsOf(vips4)
-	sign, verify := authPair(5 * time.Second)
-	return &sender{link: link, self: authFrom, family: IPv4, auth: sign, advert: Advert{VRID: 51, Addrs: list}},
-		&inspector{vrid: 51, family: IPv4, self: authTo, addrs: list, sorted: list, auth: verify}
-}
-
-func BenchmarkAdvertParse(b *testing.B) {
-	for _, i := range []int{0, 9} {
-		g := golden[i]
-		b.Run(g.name, func(b *testing.B) {
-			var a Advert
-			data, src, dst := g.bytes(), g.src(), g.dst()
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := a.Parse(data, src, dst); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-}
-
-func BenchmarkAdvertAppend(b *testing.B) {
-	for _, i := range []int{0, 9} {
-		g := golden[i]
-		b.Run(g.name, func(b *testing.B) {
-			a, src, dst := g.advert, g.src(), g.dst()
-			var out []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				out = a.appendTo(out[:0], familyOf(src), src, dst)
-			}
-		})
-	}
-}
-
-func BenchmarkSignedAdvert(b *testing.B) {
-	s, in := signedPair(b)
-	wall := wall0
-	b.ReportAllocs()
-	for b.Loop() {
-		wall = wall.Add(time.Second)
-		for _, p := range s.build(150, time.Second, wall) {
-			if why := in.inspect(&p, wall); why != 0 {
-				b.Fatal(why)
-			}
-		}
 	}
 }
 

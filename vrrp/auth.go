@@ -4,93 +4,49 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash"
-	"log/slog"
 	"net/netip"
-	"strconv"
 	"time"
 )
-
-// The trailer of draft-cassen-vrrp-auth-hmac, after the message:
-//
-//	0   extension type, 1 = HMAC-SHA256
-//	1   key id
-//	2   reserved, 0
-//	4   UTC seconds since 1970, mod 2^32
-//	8   1/65536 s
-//	10  counter within that tick
-//	12  HMAC-SHA256, cut to 128 bits
-const (
-	trailerLen  = 28
-	trailerType = 1
-	macOffset   = 12
-	pseudoLen   = 20 // before the message: family, version, VRID, 0, source
-)
-
-// HMACKey is a shared secret with a number, for [UDPTransport] and [WithHMAC].
-// It prints as its number only.
-type HMACKey struct {
-	id     uint8
-	secret string
-}
-
-// NewHMACKey returns a key. id is 1..255 and travels with every advert; secret
-// is 32 to 64 bytes, must come from a random source, and is copied.
-func NewHMACKey(id uint8, secret []byte) (HMACKey, error) {
-	switch {
-	case id == 0:
-		return HMACKey{}, fmt.Errorf("vrrp: HMAC key id 0 is outside 1..255")
-	case len(secret) < 32 || len(secret) > 64:
-		return HMACKey{}, fmt.Errorf("vrrp: HMAC key %d has %d bytes, outside 32..64", id, len(secret))
-	}
-	return HMACKey{id, string(secret)}, nil
-}
-
-// ID returns the number of the key; 0 for the zero HMACKey, which is no key.
-func (k HMACKey) ID() uint8 { return k.id }
-
-// String returns the number, never the secret.
-func (k HMACKey) String() string { return "hmac-key-" + strconv.Itoa(int(k.id)) }
-
-// GoString keeps the secret out of %#v.
-func (k HMACKey) GoString() string { return k.String() }
-
-// Format keeps the secret out of every other verb.
-func (k HMACKey) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(k.String())) }
-
-// LogValue keeps the secret out of logs.
-func (k HMACKey) LogValue() slog.Value { return slog.StringValue(k.String()) }
-
-// MarshalText keeps the secret out of documents.
-func (k HMACKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // authenticator signs and verifies the adverts of one virtual router. It is
 // used by one goroutine.
 type authenticator struct {
-	key    HMACKey
-	family Family
-	vrid   uint8
-	window sequence // what a clock may be off
+	family    Family
+	mode      hmacMode
+	monotonic bool
+	window    sequence // what a clock may be off, unless monotonic
 
-	mac    hash.Hash
+	keys   []keyed // the first one signs
 	digest [sha256.Size]byte
 	last   sequence // sent
 	sent   bool
 	marks  marks // received
 }
 
-// newAuthenticator accepts clocks that differ by up to window, and remembers
-// the last sequence of as many as peers speakers.
-func newAuthenticator(key HMACKey, f Family, vrid uint8, window time.Duration, peers int) *authenticator {
-	return &authenticator{
-		key: key, family: f, vrid: vrid, window: sequenceSpan(window),
-		mac: hmac.New(sha256.New, []byte(key.secret)), marks: newMarks(peers),
-	}
+// keyed is a key, ready to be used.
+type keyed struct {
+	id  uint8
+	mac hash.Hash
 }
 
-// hmacWindow is how far clocks may differ where adverts come every interval.
-func hmacWindow(interval time.Duration) time.Duration { return max(3*interval, 5*time.Second) }
+// newHMAC begins without a memory. It remembers the last sequence of
+// as many as peers speakers.
+func newHMAC(s *signing, f Family, interval time.Duration, peers int) *authenticator {
+	a := &authenticator{family: f, marks: newMarks(peers)}
+	a.adopt(s, interval)
+	return a
+}
+
+// adopt changes keys and mode; what was sent and heard stays known.
+func (a *authenticator) adopt(s *signing, interval time.Duration) {
+	a.mode, a.monotonic = s.mode, s.monotonic
+	a.setWindow(s.windowFor(interval))
+	a.keys = nil
+	for _, k := range s.keys() {
+		a.keys = append(a.keys, keyed{k.id, hmac.New(sha256.New, []byte(k.secret))})
+	}
+}
 
 func (a *authenticator) setWindow(d time.Duration) { a.window = sequenceSpan(d) }
 
@@ -99,7 +55,7 @@ func (a *authenticator) setWindow(d time.Duration) { a.window = sequenceSpan(d) 
 // set back by more than the window starts again, as receivers' marks do.
 func (a *authenticator) next(wall time.Time) sequence {
 	now := sequenceAt(wall)
-	if a.sent && !now.newer(a.last) && a.last.distance(now) <= a.window {
+	if a.sent && !now.newer(a.last) && (a.monotonic || a.last.distance(now) <= a.window) {
 		now = a.last + 1
 	}
 	a.last, a.sent = now, true
@@ -108,51 +64,69 @@ func (a *authenticator) next(wall time.Time) sequence {
 
 // sign appends the trailer for message, sent from src, to b.
 func (a *authenticator) sign(b, message []byte, src netip.AddrPort, wall time.Time) []byte {
-	start := len(b)
-	b = append(b, trailerType, a.key.id, 0, 0)
-	b = binary.BigEndian.AppendUint64(b, uint64(a.next(wall)))
-	return append(b, a.compute(message, b[start:start+macOffset], src)...)
+	start, key := len(b), &a.keys[0]
+	b = appendPrefix(b, key.id, a.next(wall))
+	return append(b, a.compute(key.mac, message, b[start:start+macOffset], src)...)
 }
 
-// verify checks the trailer after the first n bytes of b. What is cheap comes
-// first, and only a packet whose signature is right moves the mark of its
-// sender.
-func (a *authenticator) verify(b []byte, n int, from netip.AddrPort, wall time.Time) DropReason {
-	message, trailer := b[:n], b[n:]
-	switch {
-	case len(trailer) == 0:
-		return DropHMACMissing
-	case len(trailer) != trailerLen:
-		return DropLength
-	case trailer[0] != trailerType:
+// verify checks the trailer that follows message, which may be missing. What is
+// cheap comes first. A packet that is good in every other way too is to be given
+// to accept.
+func (a *authenticator) verify(message, trailer []byte, from netip.AddrPort, wall time.Time) DropReason {
+	if len(trailer) == 0 {
+		if a.mode == enforce {
+			return DropHMACMissing
+		}
+		return 0
+	}
+	if trailer[0] != trailerType {
 		return DropHMACMalformed
-	case trailer[1] != a.key.id:
+	}
+	key := a.find(trailer[1])
+	if key == nil {
 		return DropHMACKey
 	}
-	seq, now := sequence(binary.BigEndian.Uint64(trailer[4:])), sequenceAt(wall)
-	if seq.distance(now) > a.window {
+	seq, now := sequenceOf(trailer), sequenceAt(wall)
+	if !a.monotonic && seq.distance(now) > a.window {
 		return DropHMACStale
 	}
-	mark := a.marks.find(from)
 	// A mark outside the window was made while a clock was wrong.
-	if mark != nil && mark.seq.distance(now) <= a.window && !seq.newer(mark.seq) {
+	mark := a.marks.find(from)
+	if mark != nil && (a.monotonic || mark.seq.distance(now) <= a.window) && !seq.newer(mark.seq) {
 		return DropHMACReplay
 	}
-	if !hmac.Equal(a.compute(message, trailer[:macOffset], from), trailer[macOffset:]) {
+	if !hmac.Equal(a.compute(key.mac, message, trailer[:macOffset], from), trailer[macOffset:]) {
 		return DropHMAC
 	}
-	a.marks.set(from, seq)
 	return 0
 }
 
-// compute returns the 16 bytes that prove message and the trailer's prefix. The
-// checksum counts as zero, so that the copies for several peers share them.
-func (a *authenticator) compute(message, prefix []byte, src netip.AddrPort) []byte {
+// accept moves the mark of a speaker to what verify found good.
+func (a *authenticator) accept(trailer []byte, from netip.AddrPort) {
+	if len(trailer) > 0 {
+		a.marks.set(from, sequenceOf(trailer))
+	}
+}
+
+// find returns a key by its id, or nil.
+func (a *authenticator) find(id uint8) *keyed {
+	for i := range a.keys {
+		if a.keys[i].id == id {
+			return &a.keys[i]
+		}
+	}
+	return nil
+}
+
+// compute returns the bytes that prove message and the trailer's prefix. Before
+// the message comes a pseudo-header of family, version, VRID, 0 and the source
+// in 16 bytes. The checksum counts as zero, so that the copies for several peers
+// share them.
+func (a *authenticator) compute(m hash.Hash, message, prefix []byte, src netip.AddrPort) []byte {
 	// One buffer: what is written to an interface escapes, and this is in a.
-	var zero [16]byte
-	m := a.mac
+	var zero [macLen]byte
 	m.Reset()
-	scratch := append(a.digest[:0], uint8(a.family), version3, a.vrid, 0)
+	scratch := append(a.digest[:0], uint8(a.family), message[0]>>4, message[1], 0)
 	if a.family == IPv4 {
 		v := src.Addr().As4()
 		scratch = append(append(scratch, v[:]...), zero[:12]...)
@@ -160,7 +134,7 @@ func (a *authenticator) compute(message, prefix []byte, src netip.AddrPort) []by
 		v := src.Addr().As16()
 		scratch = append(scratch, v[:]...)
 	}
-	m.Write(scratch[:pseudoLen])
+	m.Write(scratch)
 	if port := src.Port(); port != 0 { // not in the draft, which has no ports: speakers may share an address
 		m.Write(binary.BigEndian.AppendUint16(a.digest[:0], port))
 	}
@@ -169,5 +143,5 @@ func (a *authenticator) compute(message, prefix []byte, src netip.AddrPort) []by
 	m.Write(message[8:])
 	m.Write(prefix)
 	m.Write(append(a.digest[:0], zero[:]...))
-	return m.Sum(a.digest[:0])[:16]
+	return m.Sum(a.digest[:0])[:macLen]
 }

@@ -6,42 +6,134 @@ import (
 	"time"
 )
 
-// codec reads and writes the adverts of one virtual router.
+// codec reads and writes the adverts of one virtual router. It is used by one
+// goroutine, but for speakers.
 type codec struct {
+	terms
 	in  inspector
 	out sender
+}
+
+// terms is what reading and writing share.
+type terms struct {
+	vrid     uint8
+	version  uint8
+	family   Family
+	self     netip.AddrPort
+	interval time.Duration
+	addrs    []netip.Addr // virtual addresses, as sent
+	sorted   []netip.Addr // the same, in order
+	auth     AuthType     // version 2
+	password Password
+	checksum Checksum // as configured
+	form     Checksum // sent: ChecksumAuto until one was heard
+	signing  signing
+	hmac     *authenticator // of signing; nil: adverts carry no trailer
+
+	to     []netip.AddrPort // where adverts go: the group, or each peer
+	listed []listed         // unicast: who is heard; none: to is a group
+}
+
+// listed is a unicast peer.
+type listed struct {
+	id             netip.AddrPort
+	minTTL, maxTTL uint8
 }
 
 // newCodec is for the router vrid as c has it, that sends as self to the peers
 // of link.
 func newCodec(c *config, vrid uint8, family Family, self netip.AddrPort, addrs []netip.Addr, link Link) *codec {
-	var auth *authenticator
-	if c.key.id != 0 {
-		auth = newAuthenticator(c.key, family, vrid, hmacWindow(c.interval), len(link.Peers()))
+	k := &codec{terms: terms{vrid: vrid, version: uint8(c.version), family: family, self: self, interval: c.interval}}
+	if k.version == 0 {
+		k.version = version3
 	}
-	k := &codec{
-		in:  inspector{vrid: vrid, family: family, self: self, auth: auth},
-		out: sender{link: link, self: self, family: family, auth: auth, advert: Advert{VRID: vrid}},
+	k.in.terms, k.out.terms = &k.terms, &k.terms
+	k.to = link.Peers()
+	if !slices.ContainsFunc(k.to, func(a netip.AddrPort) bool { return a.Addr().IsMulticast() }) {
+		for _, a := range k.to {
+			p := Peer{Addr: a.Addr()}
+			if i := slices.IndexFunc(c.peers, func(q Peer) bool { return identityOf(q) == identity(a) }); i >= 0 {
+				p = c.peers[i]
+			}
+			k.listed = append(k.listed, newListed(identity(a), p))
+		}
 	}
+	k.in.heard.grow(len(k.listed))
 	k.setAddrs(addrs)
+	k.setDialect(c)
 	return k
 }
 
+func newListed(id netip.AddrPort, p Peer) listed {
+	l := listed{id: id, minTTL: p.MinTTL, maxTTL: p.MaxTTL}
+	if l.maxTTL == 0 {
+		l.maxTTL = 255
+		if l.minTTL == 0 {
+			l.minTTL = 255
+		}
+	}
+	return l
+}
+
+// identityOf is how a peer without ports is heard.
+func identityOf(p Peer) netip.AddrPort { return identity(netip.AddrPortFrom(p.Addr, 0)) }
+
 // signed reports whether the wall clock matters.
-func (k *codec) signed() bool { return k.in.auth != nil }
+func (k *codec) signed() bool { return k.hmac != nil }
+
+// speakers lists who was heard lately, for Status. Any goroutine may call it.
+func (k *codec) speakers() []Speaker { return k.in.heard.list() }
 
 // setAddrs changes the virtual addresses.
 func (k *codec) setAddrs(addrs []netip.Addr) {
-	k.in.addrs, k.in.sorted, k.out.advert.Addrs = addrs, slices.Clone(addrs), addrs
-	slices.SortFunc(k.in.sorted, netip.Addr.Compare)
+	k.addrs, k.sorted = addrs, slices.Clone(addrs)
+	slices.SortFunc(k.sorted, netip.Addr.Compare)
 }
 
 // setIdentity changes what this speaker sends as.
-func (k *codec) setIdentity(self netip.AddrPort) { k.in.self, k.out.self = self, self }
+func (k *codec) setIdentity(self netip.AddrPort) { k.self = self }
 
 // setInterval follows the interval between adverts.
 func (k *codec) setInterval(d time.Duration) {
-	if k.in.auth != nil {
-		k.in.auth.setWindow(hmacWindow(d))
+	k.interval = d
+	if k.hmac != nil {
+		k.hmac.setWindow(k.signing.windowFor(d))
+	}
+}
+
+// setPeers changes the peers of WithUnicast. What is known of one that stays is
+// kept.
+func (k *codec) setPeers(peers []Peer) {
+	k.to, k.listed = nil, nil
+	for _, p := range peers {
+		k.to = append(k.to, netip.AddrPortFrom(p.Addr, 0))
+		k.listed = append(k.listed, newListed(identityOf(p), p))
+	}
+	k.in.heard.keep(k.listed)
+	k.in.heard.grow(len(peers))
+	if k.hmac != nil {
+		k.hmac.marks.keep(k.listed)
+		k.hmac.marks.grow(len(peers))
+	}
+}
+
+// setDialect changes the password, the form of the checksum and the keys. What
+// was sent and heard under earlier keys stays known.
+func (k *codec) setDialect(c *config) {
+	k.auth, k.password = AuthNone, Password{}
+	if c.dialect.password != "" {
+		k.auth = AuthPassword
+		copy(k.password[:], c.dialect.password)
+	}
+	if k.checksum != c.dialect.checksum {
+		k.checksum, k.form = c.dialect.checksum, c.dialect.checksum
+	}
+	switch k.signing = *c.keys(); {
+	case k.signing.active.id == 0:
+		k.hmac = nil
+	case k.hmac == nil:
+		k.hmac = newHMAC(&k.signing, k.family, k.interval, len(k.listed))
+	default:
+		k.hmac.adopt(&k.signing, k.interval)
 	}
 }

@@ -39,10 +39,10 @@
 //     back as a Backup that waits a full down interval.
 //   - An Active router that hears a better one answers once before it yields,
 //     so that the winner of a healed split learns that there was a loser.
-//   - Both forms of the IPv4 checksum are accepted; the one with a
-//     pseudo-header is sent, which is what most speakers expect.
-//   - A different address list or interval is counted and logged, never a
-//     reason to drop an advert.
+//   - Every form of the IPv4 checksum is accepted; the one heard last is sent,
+//     and until then the one with a pseudo-header, which is what most expect.
+//   - A different address list is counted and logged, never a reason to drop an
+//     advert; so is a different interval in version 3.
 //   - A router without addresses sends an empty list, and accepts one.
 //   - An advert that is late by less than an interval does not shift the next.
 //

@@ -17,7 +17,6 @@ type Option func(*config)
 type config struct {
 	settings
 	family       Family
-	key          HMACKey
 	transport    Transport
 	addresses    AddressManager
 	onTransition []func(Transition)
@@ -98,7 +97,7 @@ func WithPriority(priority uint8) Option {
 }
 
 // WithInterval sets the time between advertisements, 10ms to 40.95s in whole
-// centiseconds, default 1s. A Backup takes over after three intervals of
+// centiseconds, default 1s; 1s to 255s in whole seconds in version 2. A Backup takes over after three intervals of
 // silence and up to one more, the less the higher its priority. Give all
 // speakers the same: a Backup follows the interval of the Active router, but
 // counts each difference as an error.
@@ -139,12 +138,6 @@ func WithDownTimerAdverts(n int) Option {
 // its addresses, and that of the transport if it has none.
 func WithFamily(f Family) Option {
 	return func(c *config) { c.family, c.named = f, c.named|namedFamily }
-}
-
-// WithHMAC signs every advertisement with key, and drops those that are not.
-// Default: none, or the key that the transport brings.
-func WithHMAC(key HMACKey) Option {
-	return func(c *config) { c.key, c.named = key, c.named|namedHMAC }
 }
 
 // WithTransport sets how the router meets the others. Every router needs one.
@@ -235,25 +228,16 @@ func (c *config) validate(vrid uint8, vips []netip.Prefix) error {
 	if c.named&namedFamily != 0 && c.family != IPv4 && c.family != IPv6 {
 		bad("family %v is neither IPv4 nor IPv6", c.family)
 	}
-	if c.named&namedHMAC != 0 && c.key.id == 0 {
-		bad("WithHMAC without a key")
-	}
 	family := c.familyFor(vips)
 	if c.transport == nil {
 		bad("a transport is needed, see WithTransport")
 	}
 	if b, ok := c.transport.(bound); ok {
-		if c.named&namedHMAC != 0 {
-			bad("WithHMAC: the transport signs with its own key already")
-		}
 		if family != 0 && family != b.family() {
 			bad("the virtual router is %v, the transport is %v", family, b.family())
 		}
 	}
-	if err := checkVIPs(family, vips); err != nil {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, checkVIPs(family, vips), c.checkDialect(family))...)
 }
 
 func (s *settings) validate() (errs []error) {
@@ -261,7 +245,7 @@ func (s *settings) validate() (errs []error) {
 	if s.priority == 0 {
 		bad("priority 0 is outside 1..255")
 	}
-	if err := checkInterval(s.interval); err != nil {
+	if err := checkInterval(s.version, s.interval); err != nil {
 		errs = append(errs, err)
 	}
 	if s.preemptDelay < 0 {
@@ -283,6 +267,9 @@ func (c *config) familyFor(vips []netip.Prefix) Family {
 	}
 	if b, ok := c.transport.(bound); ok && c.family == 0 {
 		return b.family()
+	}
+	if c.family == 0 && c.version == version2 {
+		return IPv4 // the only one it has
 	}
 	return c.family
 }

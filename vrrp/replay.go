@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,11 @@ func sequenceAt(t time.Time) sequence {
 // sequenceSpan is a span in units of sequence.
 func sequenceSpan(d time.Duration) sequence {
 	return sequence(d/time.Second)<<32 | sequence(d%time.Second<<32/time.Second)
+}
+
+// time is the moment of a sequence, before the seconds wrap.
+func (s sequence) time() time.Time {
+	return time.Unix(int64(s>>32), int64(s>>16&0xffff)*1e9>>16).UTC()
 }
 
 // newer reports whether s comes after t.
@@ -43,6 +49,22 @@ type mark struct {
 const minMarks = 4
 
 func newMarks(peers int) marks { return marks{slots: make([]mark, max(minMarks, peers))} }
+
+// grow makes room for as many peers.
+func (m *marks) grow(peers int) {
+	if n := peers - len(m.slots); n > 0 {
+		m.slots = append(slices.Clip(m.slots), make([]mark, n)...)
+	}
+}
+
+// keep forgets who is not among the peers.
+func (m *marks) keep(peers []listed) {
+	for i := range m.slots {
+		if !slices.ContainsFunc(peers, func(l listed) bool { return l.id == m.slots[i].from }) {
+			m.slots[i] = mark{}
+		}
+	}
+}
 
 // find returns the mark of a speaker, or nil.
 func (m *marks) find(from netip.AddrPort) *mark {

@@ -54,9 +54,6 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 	if err := c.validate(vrid, vips); err != nil {
 		return nil, err
 	}
-	if b, ok := c.transport.(bound); ok {
-		c.key = b.hmacKey()
-	}
 	r := &Router{
 		vrid: vrid, vips: slices.Clone(vips), config: c, family: c.familyFor(vips),
 		machine: newMachine(c.settings, netip.AddrPort{}),

@@ -207,7 +207,7 @@ func TestAdvertsBeforeDeadlines(t *testing.T) {
 		r := run(t, vips4, WithTransport(fake), WithOnTransition(j.transition))
 		pass(time.Second)
 		fake.link.mu.Lock()
-		fake.link.late = []Packet{{message(highPeer, 200), highPeer, group, 0}}
+		fake.link.late = []Packet{{Data: message(highPeer, 200), From: highPeer, To: group}}
 		fake.link.mu.Unlock()
 		pass(2700 * time.Millisecond)
 		j.expect(t, "0s initialize>backup startup")
@@ -427,7 +427,7 @@ func TestNewRefuses(t *testing.T) {
 		{"family of addresses", 1, vips4, []Option{WithTransport(fake), WithFamily(IPv6)}, []string{"192.0.2.100 is not an ipv6 address"}},
 		{"unknown family", 1, nil, []Option{WithTransport(fake), WithFamily(5)}, []string{"family Family(5) is neither"}},
 		{"family of the transport", 1, vips6, []Option{WithTransport(udp)}, []string{"the virtual router is ipv6, the transport is ipv4"}},
-		{"two keys", 1, vips4, []Option{WithTransport(udp), WithHMAC(testKey(1))}, []string{"signs with its own key"}},
+		{"UDP without signatures", 1, vips4, []Option{WithTransport(udp), WithHMAC(testKey(1), HMACPermissive())}, []string{"the transport allows no unsigned advert"}},
 		{"uneven interval", 1, vips4, []Option{WithTransport(fake), WithInterval(1015 * time.Millisecond)}, []string{"whole centiseconds"}},
 		{"long interval", 1, vips4, []Option{WithTransport(fake), WithInterval(40960 * time.Millisecond)}, []string{"outside 10ms..40.95s"}},
 		{"many adverts", 1, vips4, []Option{WithTransport(fake), WithDownTimerAdverts(101)}, []string{"101 down timer adverts"}},

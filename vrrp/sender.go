@@ -1,42 +1,39 @@
 package vrrp
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // sender builds the adverts of one virtual router in buffers that it keeps.
 type sender struct {
-	link    Link
-	self    netip.AddrPort
-	family  Family
-	auth    *authenticator // nil: no trailer
+	*terms
 	advert  Advert
 	packets []Packet
 }
 
-// build makes a packet for each peer. They are signed once: the trailer does
-// not depend on the destination.
+// build makes a packet for each peer, or for the group. They are signed once:
+// the trailer does not depend on the destination. They are valid until the next
+// build.
 func (o *sender) build(priority uint8, interval time.Duration, wall time.Time) []Packet {
-	peers := o.link.Peers()
-	for len(o.packets) < len(peers) {
+	for len(o.packets) < len(o.to) {
 		o.packets = append(o.packets, Packet{})
 	}
-	o.advert.Priority, o.advert.Interval = priority, interval
+	o.advert = Advert{
+		Version: o.version, VRID: o.vrid, Priority: priority, Interval: interval,
+		Addrs: o.addrs, Checksum: o.form, Auth: o.auth, Password: o.password,
+	}
+	sign := o.hmac != nil && o.hmac.mode != receiveOnly
 	var trailer []byte
-	for i, to := range peers {
+	for i, to := range o.to {
 		b := o.advert.appendTo(o.packets[i].Data[:0], o.family, o.self.Addr(), to.Addr())
-		if o.auth != nil {
-			if n := len(b); i == 0 {
-				b = o.auth.sign(b, b, o.self, wall)
-				trailer = b[n:]
-			} else {
-				b = append(b, trailer...)
-			}
+		switch n := len(b); {
+		case sign && i == 0:
+			b = o.hmac.sign(b, b, o.self, wall)
+			trailer = b[n:]
+		case sign:
+			b = append(b, trailer...)
 		}
 		o.packets[i] = Packet{Data: b, From: o.self, To: to}
 	}
-	return o.packets[:len(peers)]
+	return o.packets[:len(o.to)]
 }
 
 // send sends one advert to every peer. A failure is counted and logged when it

@@ -40,7 +40,7 @@ func TestDropsAreCountedAndTouchNothing(t *testing.T) {
 		{"checksum", with(message(highPeer, 200), 7, 0), highPeer, DropChecksum},
 		{"no address", message(highPeer, 200, func(a *Advert) { a.Addrs = nil }), highPeer, DropCount},
 		{"interval 0", message(highPeer, 200, func(a *Advert) { a.Interval = 0 }), highPeer, DropInterval},
-		{"another family", message(highPeer, 200), netip.MustParseAddrPort("[fe80::1]:0"), DropPeer},
+		{"another family", message(highPeer, 200), netip.MustParseAddrPort("[fe80::1]:0"), DropFamily},
 	}
 	for _, state := range []State{Backup, Active} {
 		for _, c := range plain {
@@ -205,7 +205,7 @@ func (e *endlessLink) Receive(packets []Packet) (int, error) {
 	}
 	e.given += len(packets)
 	for i := range packets {
-		packets[i] = Packet{with(message(highPeer, 200), 7, 0), highPeer, group, 0}
+		packets[i] = Packet{Data: with(message(highPeer, 200), 7, 0), From: highPeer, To: group}
 	}
 	return len(packets), nil
 }

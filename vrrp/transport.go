@@ -44,7 +44,8 @@ type Peer struct {
 
 	// MinTTL and MaxTTL are what the TTL or hop limit of its adverts must be
 	// between. Default: 255 and 255 where both are 0, so that nobody from
-	// another network can speak for it.
+	// another network can speak for it; a MaxTTL of 0 beside a MinTTL is 255.
+	// keepalived sends IPv6 unicast with the system's hop limit, mostly 64.
 	MinTTL, MaxTTL uint8
 }
 
@@ -89,4 +90,5 @@ type Packet struct {
 	From netip.AddrPort // the sender's identity
 	To   netip.AddrPort // where it was sent
 	TTL  uint8          // as received, hop limit for IPv6; 0: the carrier hides it
+	AH   bool           // received behind an IP authentication header, which is not in Data
 }

@@ -30,7 +30,8 @@ var _ Transport = (*UDP)(nil)
 //
 // The pseudo-header of the checksum contains the addresses of the datagram, and
 // the HMAC its source and port, so no address translation may lie between speakers. Their clocks
-// may differ by three advertisement intervals, or 5 s if that is more.
+// may differ by three advertisement intervals, or 5 s if that is more. [WithHMAC]
+// replaces key, to change it without a gap.
 //
 // Nothing is opened before [Router.Run]. An address in use, one that is not
 // local, and the like are its errors.
