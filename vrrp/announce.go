@@ -2,6 +2,8 @@ package vrrp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -27,10 +29,52 @@ type Announcements interface {
 
 // AnnouncePlan tells when an Active router announces its addresses. The zero
 // value of a field keeps its default; a negative one means none.
+//
+// The first burst begins when the addresses are installed, and again on a new
+// reason: a lower speaker was heard, the link came back, an address was
+// restored, the host slept, the plan itself changed. Reasons that come faster
+// than one an interval, or one a second if intervals are longer, start over less
+// and less often, down to once a second, and the last one is always announced
+// on. Nothing is announced after the router has left Active.
 type AnnouncePlan struct {
-	Burst   int           // rounds at once, on becoming Active and on every new reason; default 5
-	Delay   time.Duration // until the second burst; default 5s
+	Burst   int           // rounds at once; default 5
+	Delay   time.Duration // from the first burst to the second; default 5s
 	Repeat  int           // rounds of the second burst; default 5
 	Refresh time.Duration // between single rounds afterwards; default 60s
-	Spacing time.Duration // between the rounds of a burst; default 0
+	Spacing time.Duration // between the rounds of a burst; default none
+}
+
+// maxRounds bounds a burst, as an advert bounds the addresses.
+const maxRounds = 255
+
+// validate refuses bursts without measure.
+func (p AnnouncePlan) validate() error {
+	var errs []error
+	for _, c := range []struct {
+		name  string
+		value int
+	}{{"Burst", p.Burst}, {"Repeat", p.Repeat}} {
+		if c.value > maxRounds {
+			errs = append(errs, fmt.Errorf("vrrp: announce plan: %s %d is more than %d", c.name, c.value, maxRounds))
+		}
+	}
+	if p.Refresh > 0 && p.Refresh < minInterval {
+		errs = append(errs, fmt.Errorf("vrrp: announce plan: Refresh %v is shorter than %v", p.Refresh, minInterval))
+	}
+	return errors.Join(errs...)
+}
+
+// resolve replaces what is not set by its default, and "none" by 0.
+func (p AnnouncePlan) resolve() AnnouncePlan {
+	return AnnouncePlan{
+		Burst: resolved(p.Burst, 5), Delay: resolved(p.Delay, 5*time.Second), Repeat: resolved(p.Repeat, 5),
+		Refresh: resolved(p.Refresh, time.Minute), Spacing: resolved(p.Spacing, 0),
+	}
+}
+
+func resolved[T int | time.Duration](v, byDefault T) T {
+	if v == 0 {
+		return byDefault
+	}
+	return max(v, 0)
 }

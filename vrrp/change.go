@@ -4,15 +4,24 @@ import "time"
 
 // update adopts new settings without a transition.
 func (m *machine) update(now instant, set settings) {
-	old := m.set.interval
+	old, claimed := m.set.interval, m.effective()
 	m.claim(now, func() {
 		m.set = set
 		if !m.heard {
 			m.learned = set.interval
 		}
 	})
+	if plan := set.plan.resolve(); plan != m.plan {
+		m.plan = plan
+		if m.news.burst != never {
+			m.held(now)
+		}
+	}
 	if m.holdAt != never && (!m.preempts() || set.preemptDelay == 0) {
 		m.holdAt = never
+	}
+	if set.interval == old {
+		m.advertise(claimed)
 	}
 	if m.state != Active || m.yielding || set.interval == old {
 		return
@@ -27,6 +36,27 @@ func (m *machine) update(now instant, set settings) {
 	m.timer = after(now, m.period())
 }
 
+// track takes the verdict of the trackers.
+func (m *machine) track(now instant, delta int, down bool) {
+	claimed := m.effective()
+	m.claim(now, func() { m.delta = delta })
+	if down {
+		m.fault(now, faultTracking, false)
+	} else {
+		m.clear(now, faultTracking)
+	}
+	m.advertise(claimed)
+}
+
+// advertise tells at once what an Active router claims now, unless it is what
+// it claimed before: a Backup that is better then need not wait for the next
+// advert to know. Adver_Timer runs on.
+func (m *machine) advertise(claimed uint8) {
+	if m.state == Active && !m.yielding && m.effective() != claimed {
+		m.send(m.effective())
+	}
+}
+
 // claim changes what the router claims. A Backup's deadline shifts by the
 // difference of the waits and does not start again, unless the Active router
 // that it was to preempt is one to follow now: then it waits as if it had
@@ -38,10 +68,11 @@ func (m *machine) claim(now instant, change func()) {
 		return
 	}
 	m.timer = after(m.timer, m.wait()-before)
-	if (m.beaten || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
-		m.holdAt = never
+	if (m.beaten || m.waited || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
+		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)
 	}
+	m.timer = max(m.timer, now) // what the change moved into the past is not late
 }
 
 // period is the time to the next advert.

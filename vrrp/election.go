@@ -17,6 +17,9 @@ func (m *machine) advert(now instant, ev *event) {
 		m.warn(warnDuplicate, ev.from) // our own packet, or a stolen address: never follow it
 		return
 	}
+	if m.state == Active && now > after(m.timer, m.down()) {
+		m.stalled(now) // this advert has waited in a queue
+	}
 	m.warnEqual(ev)
 	switch {
 	case m.state == Backup:
@@ -45,14 +48,14 @@ func (m *machine) backupHears(now instant, ev *event) {
 	switch {
 	case ev.priority == 0:
 		// The learned interval stays: the skew is relative to it.
-		m.skewed, m.beaten, m.holdAt = true, false, never
+		m.skewed, m.beaten, m.waited, m.holdAt = true, false, false, never
 		m.timer = after(now, m.skew())
 	case ev.priority >= m.effective():
-		m.holdAt = never
+		m.holdAt, m.waited = never, false
 		m.accept(now, ev.interval)
 	case !m.preempts():
 		m.accept(now, ev.interval)
-	case m.set.preemptDelay > 0:
+	case m.set.preemptDelay > 0 && !m.waited:
 		if m.holdAt == never {
 			m.holdAt = after(now, m.set.preemptDelay)
 		}
@@ -64,8 +67,9 @@ func (m *machine) backupHears(now instant, ev *event) {
 	}
 }
 
-// lower is an advert of an Active router that is to be preempted. It counts
-// after all when the claim changes before that; see claim.
+// lower is an advert of a speaker with a lower claim. That of an Active router
+// that is to be preempted counts after all when the claim changes before that;
+// see claim.
 type lower struct {
 	at       instant
 	priority uint8
@@ -87,21 +91,43 @@ func (m *machine) activeHears(now instant, ev *event) {
 	case ev.priority == 0:
 		m.send(mine)
 		m.timer = after(now, m.period())
+		m.announceAgain(now) // only an Active router resigns: it may have announced after us
 	case ev.priority > mine:
 		m.concede(now, ev, ReasonHigherPriority)
 	case ev.priority == mine && ev.from.Compare(m.self) > 0:
 		m.concede(now, ev, ReasonHigherAddress)
 	default:
-		// The advert that answers at once does not move Adver_Timer.
-		m.warn(warnLosing, ev.from)
-		m.send(mine)
+		m.loses(now, ev)
 	}
+}
+
+// loses answers a speaker that should be a Backup, without moving Adver_Timer,
+// and tells the neighbours, who may have believed it. One that goes on and on
+// does not hear us.
+func (m *machine) loses(now instant, ev *event) {
+	m.warn(warnLosing, ev.from)
+	switch heard := m.lower.at; {
+	case ev.from != m.rival || now > after(heard, m.set.down(ev.priority, ev.interval)):
+		m.rival, m.losing = ev.from, 1
+	case now > after(heard, ev.interval/2): // copies, and what waited in a queue, say nothing new
+		m.losing++
+	}
+	m.lower = lower{now, ev.priority, ev.interval}
+	if m.losing > m.set.adverts {
+		m.warn(warnOneWay, ev.from)
+	}
+	if !m.set.quirks.silentOnLosing {
+		m.send(m.effective())
+	}
+	m.announceAgain(now)
 }
 
 // concede leaves Active to a better router. It answers once first: after a split
 // the winner must learn that there was somebody to announce against.
 func (m *machine) concede(now instant, ev *event, why Reason) {
-	m.send(m.effective())
+	if !m.set.quirks.silentOnYield {
+		m.send(m.effective())
+	}
 	m.do(action{kind: actRemove})
 	m.follow(now, ev, why)
 }

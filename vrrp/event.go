@@ -150,6 +150,9 @@ const (
 	faultGroup                          // another member of the sync group has a fault
 )
 
+// unsendable faults leave nothing to say, since nobody would hear it.
+const unsendable = faultLink | faultSource
+
 var faultNames = [...]string{"addresses", "link", "source", "tracking", "group"}
 
 // names lists the faults, or returns nil.

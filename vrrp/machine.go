@@ -10,10 +10,12 @@ import (
 // or log: step takes the time and returns what to do.
 type machine struct {
 	set  settings
+	plan AnnouncePlan   // of set, resolved
 	self netip.AddrPort // this speaker's identity, for the tie-break
 
 	state   State
 	standby bool     // yielded, and not resumed: claims priority 1 and does not preempt
+	delta   int      // what the trackers add to the priority
 	faults  faultSet // what keeps it in Fault
 	retryAt instant  // faultAddresses clears by itself then
 
@@ -26,24 +28,30 @@ type machine struct {
 	heard   bool           // Backup: learned comes from an advert
 	skewed  bool           // Backup: priority 0 was heard, so timer runs the skew only
 	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
-	rival   netip.AddrPort // Backup: the speaker heard last
+	rival   netip.AddrPort // the speaker heard last: in Backup any, in Active one that lost
 	holdAt  instant        // Backup: the preempt delay ends
-	lower   lower          // Backup: what was heard last, while beaten or before holdAt
+	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
+	lower   lower          // what was heard last: in Backup while beaten or before holdAt, in Active what lost
 
 	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir
 	yieldTo  State         // where that ends
 	paced    int           // Active: adverts left to send at pace, see update
 	pace     time.Duration // Active: the interval before it grew
+	losing   int           // Active: adverts in a row of rival, which has a lower claim and does not leave
+	news     pacer         // Active: when the neighbours are told
 	out      []action      // reused by every step
 }
 
 func newMachine(set settings, self netip.AddrPort) *machine {
-	return &machine{set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval}
+	return &machine{
+		set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval,
+		plan: set.plan.resolve(), news: stopped(),
+	}
 }
 
 // deadline returns when step wants evTick next, or never. A driver hands over
 // what it has received before it honours a deadline.
-func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt) }
+func (m *machine) deadline() instant { return min(m.timer, m.holdAt, m.retryAt, m.news.deadline()) }
 
 // step takes one event. The actions are valid until the next step.
 func (m *machine) step(now instant, ev event) []action {
@@ -62,23 +70,37 @@ func (m *machine) step(now instant, ev event) []action {
 	case evYield:
 		m.yield(now)
 	case evResume:
-		m.claim(now, func() { m.standby = false })
+		m.resume(now)
 	case evFault:
 		m.fault(now, ev.fault, ev.retry)
 	case evClear:
 		m.clear(now, ev.fault)
 	case evSettings:
 		m.update(now, ev.settings)
+	case evInstalled:
+		m.held(now)
+	case evTrack:
+		m.track(now, ev.delta, ev.down)
+	case evStalled:
+		m.stalled(now)
+	case evNeighbors:
+		m.announceAgain(now)
+	case evIdentity:
+		m.self = ev.from
 	}
 	return m.out
 }
 
-// effective is the priority that the router claims now.
+// effective is the priority that the router claims now. Trackers do not change
+// that of an owner.
 func (m *machine) effective() uint8 {
-	if m.standby {
+	switch {
+	case m.standby:
 		return 1
+	case m.set.priority == owner:
+		return owner
 	}
-	return m.set.priority
+	return uint8(min(max(int(m.set.priority)+m.delta, 1), owner-1))
 }
 
 // preempts is Preempt_Mode. An owner always preempts (RFC 9568 section 6.1).
@@ -86,10 +108,8 @@ func (m *machine) preempts() bool {
 	return !m.standby && (m.set.preempt || m.set.priority == owner)
 }
 
-func (m *machine) skew() time.Duration { return skewTime(m.effective(), m.learned) }
-func (m *machine) down() time.Duration {
-	return downInterval(m.set.adverts, m.effective(), m.learned)
-}
+func (m *machine) skew() time.Duration { return m.set.skew(m.effective(), m.learned) }
+func (m *machine) down() time.Duration { return m.set.down(m.effective(), m.learned) }
 
 // wait is what timer was armed with in Backup.
 func (m *machine) wait() time.Duration {
@@ -105,6 +125,8 @@ func (m *machine) tick(now instant) {
 		m.clear(now, faultAddresses)
 	}
 	switch {
+	case m.state == Backup && m.holdAt <= now && m.set.quirks.preemptRest:
+		m.holdAt, m.waited = never, true
 	case m.state == Backup && m.holdAt <= now:
 		m.promote(now, ReasonPreemptDelay, m.rival)
 	case m.timer > now:
@@ -117,6 +139,31 @@ func (m *machine) tick(now instant) {
 	case m.state == Active:
 		m.send(m.effective())
 		m.rearm(now)
+	}
+	m.tell(now)
+}
+
+// held is the end of an Install.
+func (m *machine) held(now instant) {
+	if m.state == Active && !m.yielding {
+		m.news.begin(now, &m.plan, m.set.interval)
+		m.tell(now)
+	}
+}
+
+// announceAgain is for when neighbours may believe something else. Before the
+// addresses are installed there is nothing to tell.
+func (m *machine) announceAgain(now instant) {
+	if m.news.burst != never {
+		m.news.again(now, &m.plan, m.set.interval)
+		m.tell(now)
+	}
+}
+
+// tell announces as often as is due.
+func (m *machine) tell(now instant) {
+	for range m.news.tick(now, &m.plan) {
+		m.do(action{kind: actAnnounce})
 	}
 }
 
@@ -169,14 +216,14 @@ func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
 func (m *machine) fault(now instant, f faultSet, retry bool) {
 	m.faults |= f
 	if retry {
-		m.retryAt = after(now, downInterval(m.set.adverts, m.effective(), m.set.interval))
+		m.retryAt = after(now, m.set.down(m.effective(), m.set.interval))
 	}
 	switch {
 	case m.yielding && m.yieldTo == Initialize:
 		m.release(now, nil) // nothing left to wait for
 		return
 	case m.state == Active:
-		if !m.yielding {
+		if !m.yielding && f&unsendable == 0 {
 			m.send(0)
 		}
 		m.do(action{kind: actRemove})
@@ -209,9 +256,11 @@ func (m *machine) rearm(now instant) {
 	}
 }
 
-// learn adopts the interval of the Active router.
+// learn adopts the interval of the Active router, which version 2 does not.
 func (m *machine) learn(interval time.Duration) {
-	m.learned, m.heard = interval, true
+	if m.set.version != version2 {
+		m.learned, m.heard = interval, true
+	}
 }
 
 // enter changes the state, and forgets what belonged to the old one.
@@ -220,8 +269,9 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	m.state = to
 	m.timer, m.holdAt = never, never
 	m.learned, m.heard = m.set.interval, false
-	m.skewed, m.beaten, m.rival = false, false, netip.AddrPort{}
-	m.yielding, m.paced = false, 0
+	m.skewed, m.beaten, m.waited, m.rival = false, false, false, netip.AddrPort{}
+	m.yielding, m.paced, m.losing = false, 0, 0
+	m.news = stopped()
 	if to == Initialize {
 		m.rest()
 	}

@@ -103,11 +103,11 @@ func (m *model) trouble() {
 		case 5:
 			w.step(n, event{kind: evResume})
 		case 6:
-			w.step(n, event{kind: evFault, fault: 2 << r.IntN(2)})
+			w.step(n, event{kind: evFault, fault: faultTracking << r.IntN(2)})
 		case 7:
 			w.step(n, event{kind: evFault, fault: faultAddresses, retry: true})
 		case 8:
-			w.step(n, event{kind: evClear, fault: 2 << r.IntN(2)})
+			w.step(n, event{kind: evClear, fault: faultTracking << r.IntN(2)})
 		case 9:
 			set := n.set
 			set.priority = uint8(1 + r.IntN(255))
@@ -134,7 +134,7 @@ func (m *model) quiet() error {
 	w.most = m.ivl / 100
 	longest, running := time.Duration(0), 0
 	for _, n := range w.nodes {
-		w.step(n, event{kind: evClear, fault: 2 | 4 | faultAddresses})
+		w.step(n, event{kind: evClear, fault: faultTracking | faultGroup | faultAddresses})
 		if n.running {
 			running++
 			longest = max(longest, downInterval(3, 1, m.ivl), n.set.preemptDelay+m.ivl)

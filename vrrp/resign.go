@@ -36,20 +36,39 @@ func (m *machine) yield(now instant) {
 	}
 }
 
+// resume competes again.
+func (m *machine) resume(now instant) {
+	claimed := m.effective()
+	m.claim(now, func() { m.standby = false })
+	m.advertise(claimed)
+}
+
 // resign sends priority 0 once and waits for the heir.
 func (m *machine) resign(now instant, to State) {
 	if m.yielding {
 		m.yieldTo = min(m.yieldTo, to) // Initialize prevails
 		return
 	}
+	m.yieldTo = to
+	if m.set.quirks.removeFirst {
+		m.do(action{kind: actRemove})
+		m.send(0)
+		m.leave(now, nil)
+		return
+	}
 	m.send(0)
-	m.yielding, m.yieldTo = true, to
+	m.yielding, m.news = true, stopped()
 	m.timer = after(now, m.set.interval)
 }
 
 // release ends the wait for an heir; advert is its first one, or nil.
 func (m *machine) release(now instant, advert *event) {
 	m.do(action{kind: actRemove})
+	m.leave(now, advert)
+}
+
+// leave goes where a resignation leads.
+func (m *machine) leave(now instant, advert *event) {
 	var heir netip.AddrPort
 	if advert != nil {
 		heir = advert.from

@@ -1,7 +1,9 @@
 package vrrp
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,6 +14,8 @@ func delays(d time.Duration) func(*settings) {
 	return func(s *settings) { s.preemptDelay = d }
 }
 
+// RFC 9568 section 6.1: Skew_Time = ((256 - priority) * Active_Adver_Interval) /
+// 256 and Active_Down_Interval = 3 * Active_Adver_Interval + Skew_Time.
 func TestRFC9568_6_1_SkewAndDownInterval(t *testing.T) {
 	// Figures of the formulas, by hand.
 	for _, c := range []struct {
@@ -39,8 +43,9 @@ func TestRFC9568_6_1_SkewAndDownInterval(t *testing.T) {
 	}
 }
 
-// Silence makes a Backup Active exactly when the formulas say, at every
-// priority, never earlier for a lower one.
+// RFC 9568 section 6.4.2: Active_Down_Timer fires. Silence makes a Backup
+// Active exactly when the formulas say, at every priority, never earlier for a
+// lower one. Case 11.
 func TestRFC9568_6_4_2_TakeoverExactAtEveryPriority(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Millisecond, time.Second, 40_950 * time.Millisecond} {
 		last := time.Duration(0)
@@ -65,26 +70,47 @@ func TestRFC9568_6_4_2_TakeoverExactAtEveryPriority(t *testing.T) {
 	}
 }
 
+// RFC 9568 section 6.4.1, startup with priority 255: send an ADVERTISEMENT,
+// announce each address, set Adver_Timer, be Active. Case 12.
 func TestRFC9568_6_4_1_StartupOwner(t *testing.T) {
 	r := newRig(t, owns)
 	r.step(t0, event{kind: evStart}, "send 255, install, initialize>active owner", Active, time.Second)
+	r.step(t0, hasInstalled, "announce 5", Active, time.Second)
 }
 
+// RFC 9568 section 6.4.1, startup with another priority: set Active_Adver_Interval
+// to Advertisement_Interval, Active_Down_Timer to Active_Down_Interval, be Backup.
 func TestRFC9568_6_4_1_StartupBackup(t *testing.T) {
 	r := newRig(t)
 	r.step(t0, event{kind: evStart}, "initialize>backup startup", Backup, down100)
 	r.step(after(t0, 1), event{kind: evStart}, "", Backup, down100-1) // started already
 }
 
+// RFC 9568 section 6.4.2, shutdown: cancel Active_Down_Timer, be Initialize. No
+// packet.
 func TestRFC9568_6_4_2_Shutdown(t *testing.T) {
 	newRig(t).backup().step(after(t0, 1), event{kind: evShutdown}, "backup>initialize shutdown", Initialize, -1)
 }
 
+// RFC 9568 section 6.4.2, Active_Down_Timer fires: send an ADVERTISEMENT, announce
+// each address, set Adver_Timer, be Active. The addresses are held by then (section
+// 8.1.2: neighbours are not told before they are). Case 10.
 func TestRFC9568_6_4_2_TimerFires(t *testing.T) {
-	newRig(t).backup().step(after(t0, down100), event{kind: evTick}, "send 100, install, backup>active no-response", Active, time.Second)
+	r := newRig(t).backup()
+	r.step(after(t0, down100-1), event{kind: evTick}, "", Backup, 1)
+	r.step(after(t0, 3_609_375*time.Microsecond), event{kind: evTick}, "send 100, install, backup>active no-response", Active, time.Second)
+	r.step(after(t0, down100), hasInstalled, "announce 5", Active, time.Second)
 }
 
+// RFC 9568 section 6.4.2, priority 0: set Active_Down_Timer to Skew_Time. Case 14.
 func TestRFC9568_6_4_2_PriorityZero(t *testing.T) {
+	for _, phase := range []time.Duration{0, 1, skew100, 2 * time.Second, down100 - 1, down100} {
+		at := after(t0, phase)
+		r := newRig(t).backup()
+		r.step(at, heard(0, highPeer), "", Backup, skew100)
+		r.step(after(at, skew100-1), event{kind: evTick}, "", Backup, 1)
+		r.step(after(at, skew100), event{kind: evTick}, "send 100, install, backup>active resigned", Active, time.Second)
+	}
 	t1, t2 := after(t0, 1700*time.Millisecond), after(t0, 1900*time.Millisecond)
 	r := newRig(t).backup()
 	slow := event{kind: evAdvert, priority: 200, from: highPeer, interval: 2 * time.Second}
@@ -97,6 +123,8 @@ func TestRFC9568_6_4_2_PriorityZero(t *testing.T) {
 	r.step(after(t2, 2*skew100), event{kind: evTick}, "send 100, install, backup>active resigned", Active, time.Second)
 }
 
+// RFC 9568 section 6.4.2, priority not lower than the local one: set
+// Active_Adver_Interval, recompute, set Active_Down_Timer. Case 16.
 func TestRFC9568_6_4_2_HigherOrEqualPriorityAdvert(t *testing.T) {
 	t1 := after(t0, 2*time.Second)
 	for _, c := range []struct {
@@ -115,6 +143,8 @@ func TestRFC9568_6_4_2_HigherOrEqualPriorityAdvert(t *testing.T) {
 	}
 }
 
+// RFC 9568 section 6.4.2, priority lower than the local one: with Preempt_Mode
+// discard it, without follow it. Case 20.
 func TestRFC9568_6_4_2_LowerPriorityAdvert(t *testing.T) {
 	t1 := after(t0, 2*time.Second)
 	t.Run("preempt", func(t *testing.T) {
@@ -133,11 +163,13 @@ func TestRFC9568_6_4_2_LowerPriorityAdvert(t *testing.T) {
 		r.step(t1, heard(0, highPeer), "", Backup, skew100)
 	})
 	t.Run("an owner always preempts", func(t *testing.T) {
-		r := newRig(t, owns, nopreempt).quietly(t0, event{kind: evStart}, event{kind: evFault, fault: 2}, event{kind: evClear, fault: 2})
+		r := newRig(t, owns, nopreempt).quietly(t0, event{kind: evStart}, event{kind: evFault, fault: faultTracking}, event{kind: evClear, fault: faultTracking})
 		r.step(t1, heard(254, highPeer), "", Backup, downInterval(3, 255, time.Second)-2*time.Second)
 	})
 }
 
+// RFC 9568 sections 6.4.2 and 6.4.3: Active_Adver_Interval is that of the adverts
+// that are followed; an Active router keeps to its own. Case 22.
 func TestRFC9568_6_4_2_LearnsInterval(t *testing.T) {
 	r := newRig(t).backup()
 	fast := event{kind: evAdvert, priority: 200, from: highPeer, interval: 100 * time.Millisecond}
@@ -153,6 +185,8 @@ func TestRFC9568_6_4_2_LearnsInterval(t *testing.T) {
 	r.step(t0, event{kind: evStart}, "initialize>backup startup", Backup, down100)
 }
 
+// RFC 9568 section 6.4.3, shutdown: cancel Adver_Timer, send an ADVERTISEMENT of
+// priority 0, be Initialize. The wait for the heir is ours; a profile skips it.
 func TestRFC9568_6_4_3_Shutdown(t *testing.T) {
 	t1 := after(t0, 300*time.Millisecond)
 	t.Run("with an heir", func(t *testing.T) {
@@ -168,6 +202,7 @@ func TestRFC9568_6_4_3_Shutdown(t *testing.T) {
 	})
 }
 
+// RFC 9568 section 6.4.3, Adver_Timer fires: send an ADVERTISEMENT, set it again.
 func TestRFC9568_6_4_3_AdverTimer(t *testing.T) {
 	r := newRig(t).active()
 	r.step(after(t0, time.Second), event{kind: evTick}, "send 100", Active, time.Second)
@@ -178,17 +213,29 @@ func TestRFC9568_6_4_3_AdverTimer(t *testing.T) {
 	r.step(after(t0, 9*time.Second), event{kind: evTick}, "send 100", Active, time.Second)
 }
 
+// RFC 9568 section 6.4.3, priority 0: send an ADVERTISEMENT, set Adver_Timer. That
+// two were Active is a reason to announce. Case 15.
 func TestRFC9568_6_4_3_PriorityZeroAdvert(t *testing.T) {
 	newRig(t).active().step(after(t0, 400*time.Millisecond), heard(0, highPeer), "send 100", Active, time.Second)
+	r := newRig(t, func(s *settings) { s.plan.Burst = 2 }).active().quietly(t0, hasInstalled)
+	r.quietly(after(t0, time.Second), event{kind: evTick})
+	r.step(after(t0, 1400*time.Millisecond), heard(0, highPeer), "send 100, announce 2", Active, time.Second)
 }
 
+// RFC 9568 section 6.4.3, higher priority: cancel Adver_Timer, set
+// Active_Adver_Interval, recompute, set Active_Down_Timer, be Backup.
 func TestRFC9568_6_4_3_HigherPriorityAdvert(t *testing.T) {
 	// The answer, once, is ours; the RFC only yields.
 	r := newRig(t).active()
 	r.step(after(t0, 400*time.Millisecond), heard(101, lowPeer), "send 100, remove, active>backup higher-priority", Backup, down100)
 	r.step(after(t0, 500*time.Millisecond), heard(101, lowPeer), "", Backup, down100)
+
+	r = newRig(t, strictly).active()
+	r.step(after(t0, 400*time.Millisecond), heard(101, lowPeer), "remove, active>backup higher-priority", Backup, down100)
 }
 
+// RFC 9568 section 6.4.3, equal priority: the greater primary address wins, as an
+// unsigned number in network order. Cases 17 and 18.
 func TestRFC9568_6_4_3_TieBreak(t *testing.T) {
 	t1 := after(t0, 400*time.Millisecond)
 	t.Run("higher address", func(t *testing.T) {
@@ -210,27 +257,54 @@ func TestRFC9568_6_4_3_TieBreak(t *testing.T) {
 		r.m.self = netip.MustParseAddrPort("127.0.0.1:9999")
 		r.active().step(t1, heard(100, netip.MustParseAddrPort("127.0.0.1:10000")), "warn equal, send 100, remove, active>backup higher-address", Backup, down100)
 	})
-	for name, peer := range map[string]string{
-		"first of 16 bytes": "[ff00::1]:0",
-		"last of 16 bytes":  "[fe80::2]:0",
-	} {
-		t.Run(name, func(t *testing.T) {
+	for i := range 16 {
+		t.Run(fmt.Sprintf("byte %d of 16", i), func(t *testing.T) {
+			// The bytes after it say the opposite.
+			low, high := [16]byte{0: 0xfe, 1: 0x80}, [16]byte{0: 0xfe, 1: 0x80}
+			low[i], high[i] = 0x7f, 0x80
+			for j := i + 1; j < 16; j++ {
+				low[j] = 0xff
+			}
+			lower, higher := netip.AddrPortFrom(netip.AddrFrom16(low), 0), netip.AddrPortFrom(netip.AddrFrom16(high), 0)
 			r := newRig(t)
-			r.m.self = netip.MustParseAddrPort("[fe80::1]:0")
-			r.active().step(t1, heard(100, netip.MustParseAddrPort(peer)), "warn equal, send 100, remove, active>backup higher-address", Backup, down100)
+			r.m.self = lower
+			r.active().step(t1, heard(100, higher), "warn equal, send 100, remove, active>backup higher-address", Backup, down100)
+			r = newRig(t)
+			r.m.self = higher
+			r.active().step(t1, heard(100, lower), "warn equal, warn losing, send 100", Active, 600*time.Millisecond)
 		})
 	}
+	t.Run("an identity that changed", func(t *testing.T) {
+		r := newRig(t).active().quietly(t0, event{kind: evIdentity, from: netip.MustParseAddrPort("192.0.2.4:0")})
+		r.step(t1, heard(100, highPeer), "warn equal, warn losing, send 100", Active, 600*time.Millisecond)
+		r.step(t1, heard(100, netip.MustParseAddrPort("192.0.2.4:0")), "warn duplicate", Active, 600*time.Millisecond)
+	})
 }
 
+// RFC 9568 section 6.4.3, lower claim: discard the advert and send one at once, so
+// that learning bridges find the Active router; Adver_Timer is not reset. RFC 5798
+// only discards. Case 23.
 func TestRFC9568_6_4_3_LosingAdvert(t *testing.T) {
-	// Answered at once; Adver_Timer is not reset.
 	r := newRig(t).active()
 	for i := range 5 {
 		t1 := after(t0, time.Duration(i+1)*100*time.Millisecond)
 		r.step(t1, heard(99, highPeer), "warn losing, send 100", Active, time.Second-time.Duration(t1-t0))
 	}
+	r = newRig(t, quietly5798).active()
+	r.step(after(t0, 300*time.Millisecond), heard(99, highPeer), "warn losing", Active, 700*time.Millisecond)
+
+	// The neighbours may have believed the loser.
+	for _, profile := range []func(*settings){strictly, quietly5798} {
+		r = newRig(t, profile).active().quietly(t0, hasInstalled)
+		r.quietly(after(t0, time.Second), event{kind: evTick}, event{kind: evTick})
+		if got := describe(r.m.step(after(t0, 1300*time.Millisecond), heard(99, highPeer))); !strings.HasSuffix(got, "announce 5") {
+			t.Errorf("a losing advert: %q, no announcement", got)
+		}
+	}
 }
 
+// Erratum 8298 of RFC 5798: an owner listens. Two of them converge by address.
+// Case 25.
 func TestErratum8298_TwoOwners(t *testing.T) {
 	t1 := after(t0, 400*time.Millisecond)
 	r := newRig(t, owns).quietly(t0, event{kind: evStart})
@@ -241,6 +315,7 @@ func TestErratum8298_TwoOwners(t *testing.T) {
 
 // The extensions that are not in the RFC.
 
+// Case 21.
 func TestPreemptDelay(t *testing.T) {
 	t1 := after(t0, time.Second)
 	const delay = 10 * time.Second
@@ -274,6 +349,36 @@ func TestPreemptDelay(t *testing.T) {
 		r := newRig(t, delays(delay)).backup()
 		r.quietly(t1, heard(50, lowPeer))
 		r.step(t1, heard(0, lowPeer), "", Backup, skew100)
+	})
+	t.Run("then the rest of the down interval", func(t *testing.T) {
+		r := newRig(t, delays(delay), rests).backup()
+		for i := range 10 {
+			r.quietly(after(t1, time.Duration(i)*time.Second), heard(50, lowPeer))
+		}
+		t2 := after(t1, delay)
+		r.step(t2, event{kind: evTick}, "", Backup, down100-time.Second)
+		r.step(t2, heard(50, lowPeer), "", Backup, down100-time.Second) // discarded now
+		r.step(after(t1, 9*time.Second+down100), event{kind: evTick}, "send 100, install, backup>active preempt", Active, time.Second)
+	})
+	t.Run("then silence", func(t *testing.T) {
+		r := newRig(t, delays(time.Second), rests).backup().quietly(t1, heard(50, lowPeer))
+		r.quietly(after(t1, time.Second), event{kind: evTick})
+		r.step(after(t1, down100), event{kind: evTick}, "send 100, install, backup>active no-response", Active, time.Second)
+	})
+	t.Run("the rest is cancelled by a higher advert", func(t *testing.T) {
+		r := newRig(t, delays(time.Second), rests).backup().quietly(t1, heard(50, lowPeer))
+		r.quietly(after(t1, time.Second), event{kind: evTick}, heard(101, highPeer))
+		r.step(after(t1, 2*time.Second), heard(50, lowPeer), "", Backup, time.Second) // anew
+	})
+	t.Run("the rest ends with preemption", func(t *testing.T) {
+		r := newRig(t, delays(time.Second), rests).backup().quietly(t1, heard(50, lowPeer))
+		r.quietly(after(t1, time.Second), event{kind: evTick})
+		set := r.m.set
+		set.preempt = false
+		r.step(after(t1, time.Second), event{kind: evSettings, settings: set}, "", Backup, down100-time.Second)
+		set.preempt = true
+		r.quietly(after(t1, time.Second), event{kind: evSettings, settings: set})
+		r.step(after(t1, 2*time.Second), heard(50, lowPeer), "", Backup, time.Second) // anew
 	})
 	t.Run("ends with preemption", func(t *testing.T) {
 		r := newRig(t, delays(2*time.Second)).backup()
@@ -338,7 +443,7 @@ func TestYield(t *testing.T) {
 	t.Run("then fault", func(t *testing.T) {
 		r := newRig(t).active()
 		r.quietly(t1, yield)
-		r.step(t2, event{kind: evFault, fault: 2}, "remove, active>fault fault", Fault, -1)
+		r.step(t2, event{kind: evFault, fault: faultTracking}, "remove, active>fault fault", Fault, -1)
 	})
 	t.Run("an owner too", func(t *testing.T) {
 		r := newRig(t, owns).quietly(t0, event{kind: evStart})
@@ -355,15 +460,55 @@ func TestYield(t *testing.T) {
 	})
 }
 
+// Keepalived's FAULT: adverts are ignored, nothing is sent, and the way back leads
+// through Backup. Priority 0 is sent once, and not over a broken link. Case 30.
 func TestFault(t *testing.T) {
 	t1 := after(t0, 300*time.Millisecond)
-	fault, other := event{kind: evFault, fault: 2}, event{kind: evFault, fault: 4}
-	clearFault, clearOther := event{kind: evClear, fault: 2}, event{kind: evClear, fault: 4}
+	fault, other := event{kind: evFault, fault: faultTracking}, event{kind: evFault, fault: faultGroup}
+	clearFault, clearOther := event{kind: evClear, fault: faultTracking}, event{kind: evClear, fault: faultGroup}
 	t.Run("from active", func(t *testing.T) {
 		r := newRig(t).active()
 		r.step(t1, fault, "send 0, remove, active>fault fault", Fault, -1)
 		r.step(t1, heard(0, lowPeer), "", Fault, -1) // deaf
 		r.step(t1, clearFault, "fault>backup recovered", Backup, down100)
+	})
+	t.Run("link, from active", func(t *testing.T) {
+		for _, f := range []faultSet{faultLink, faultSource, faultLink | faultTracking} {
+			r := newRig(t).active().quietly(t0, hasInstalled)
+			r.step(t1, faulty(f), "remove, active>fault fault", Fault, -1)
+			r.step(t1, fault, "", Fault, -1)
+			r.step(t1, healthy(f|fault.fault), "fault>backup recovered", Backup, down100)
+		}
+	})
+	t.Run("link, while yielding", func(t *testing.T) {
+		r := newRig(t).active().quietly(t0, hasInstalled, hasYielded)
+		r.step(t1, faulty(faultLink), "remove, active>fault fault", Fault, -1)
+		r.step(t1, healthy(faultLink), "fault>backup recovered", Backup, down1) // still on standby
+	})
+	t.Run("every set of faults", func(t *testing.T) {
+		all := faultSet(1<<len(faultNames) - 1)
+		for set := faultSet(1); set <= all; set++ {
+			r := newRig(t).active()
+			sent := 0
+			for f := faultSet(1); f <= all; f <<= 1 {
+				if set&f != 0 {
+					sent += strings.Count(describe(r.m.step(t1, faulty(f))), "send 0")
+				}
+			}
+			first := set & -set
+			if want := 1; r.m.state != Fault || sent > want || sent == want != (first&unsendable == 0) {
+				t.Errorf("%v: %v, priority 0 sent %d times", set.names(), r.m.state, sent)
+			}
+			for f := faultSet(1); f <= all; f <<= 1 {
+				if set&f != 0 && r.m.state != Fault {
+					t.Errorf("%v: left with %v still there", set.names(), f.names())
+				}
+				r.m.step(t1, healthy(f))
+			}
+			if r.m.state != Backup {
+				t.Errorf("%v: %v when all are clear", set.names(), r.m.state)
+			}
+		}
 	})
 	t.Run("from backup", func(t *testing.T) {
 		r := newRig(t, delays(time.Minute)).backup()
@@ -413,6 +558,8 @@ func TestLostTransport(t *testing.T) {
 	newRig(t).step(t0, event{kind: evLost}, "", Initialize, -1)
 }
 
+// No transition, and the next advert shows it. Case 33; the addresses are the
+// driver's.
 func TestSettings(t *testing.T) {
 	t1 := after(t0, time.Second)
 	change := func(f func(*settings)) event {
@@ -439,7 +586,7 @@ func TestSettings(t *testing.T) {
 	})
 	t.Run("priority while active", func(t *testing.T) {
 		r := newRig(t).active()
-		r.step(after(t0, 300*time.Millisecond), priority(50), "", Active, 700*time.Millisecond)
+		r.step(after(t0, 300*time.Millisecond), priority(50), "send 50", Active, 700*time.Millisecond)
 		r.step(t1, event{kind: evTick}, "send 50", Active, time.Second)
 	})
 	t.Run("own interval, nobody heard", func(t *testing.T) {
@@ -478,10 +625,12 @@ func TestTimeBackwards(t *testing.T) {
 }
 
 // An advert that arrives with the deadline, or just before it, is no silence if
-// it is stepped first.
+// it is stepped first. Case 13; TestAdvertsBeforeDeadlines has the driver's part.
 func TestAdvertAtTheDeadline(t *testing.T) {
 	for _, early := range []time.Duration{0, 1} {
 		at := after(t0, down100-early)
-		newRig(t).backup().step(at, heard(200, highPeer), "", Backup, down100)
+		r := newRig(t).backup()
+		r.step(at, heard(200, highPeer), "", Backup, down100)
+		r.step(after(t0, down100), event{kind: evTick}, "", Backup, down100-early)
 	}
 }

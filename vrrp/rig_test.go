@@ -19,7 +19,7 @@ var (
 const t0 instant = 1_000_000_000_000
 
 func testSettings() settings {
-	return settings{priority: 100, interval: time.Second, preempt: true, adverts: 3}
+	return settings{priority: 100, interval: time.Second, preempt: true, adverts: 3, version: version3}
 }
 
 // rig steps a machine and reads what it did.
@@ -78,13 +78,21 @@ func heard(priority uint8, from netip.AddrPort) event {
 var kindNames = map[eventKind]string{
 	evTick: "tick", evStart: "start", evShutdown: "shutdown", evLost: "lost", evAdvert: "advert",
 	evYield: "yield", evResume: "resume", evFault: "fault", evClear: "clear", evSettings: "settings",
+	evInstalled: "installed", evTrack: "track", evStalled: "stalled", evNeighbors: "neighbors", evIdentity: "identity",
 }
 
 func (k eventKind) String() string { return kindNames[k] }
 
+var warningWords = [warnings]string{
+	warnEqualPriority: "equal", warnOwnerConflict: "owners", warnLosing: "losing", warnDuplicate: "duplicate",
+	warnInterval: "interval", warnAddressList: "addresses", warnStalled: "stalled", warnOneWay: "oneway",
+	warnDuplicateVRID: "vrid",
+}
+
 // describe writes actions as words.
 func describe(actions []action) string {
 	var out []string
+	announced := 0 // rounds in a row
 	for _, a := range actions {
 		switch a.kind {
 		case actSend:
@@ -96,8 +104,16 @@ func describe(actions []action) string {
 		case actTransition:
 			out = append(out, fmt.Sprintf("%v>%v %v", a.from, a.to, a.reason))
 		case actWarn:
-			out = append(out, [...]string{"warn equal", "warn owners", "warn losing", "warn duplicate"}[a.warning])
+			out = append(out, "warn "+warningWords[a.warning])
+		case actAnnounce:
+			announced++
+			if n := len(out); announced > 1 {
+				out = out[:n-1]
+			}
+			out = append(out, fmt.Sprintf("announce %d", announced))
+			continue
 		}
+		announced = 0
 	}
 	return strings.Join(out, ", ")
 }
@@ -108,3 +124,18 @@ const (
 	skew100 = 156 * time.Second / 256
 	down1   = 3*time.Second + 255*time.Second/256
 )
+
+// version2At speaks version 2 at this interval.
+func version2At(interval time.Duration) func(*settings) {
+	return func(s *settings) { s.version, s.interval = version2, interval }
+}
+
+// spaced is a plan whose rounds are apart: two at once, two after 2 s.
+func spaced(s *settings) {
+	s.plan = AnnouncePlan{Burst: 2, Delay: 2 * time.Second, Repeat: 2, Refresh: 30 * time.Second, Spacing: 100 * time.Millisecond}
+}
+
+// downInterval is Active_Down_Interval of version 3.
+func downInterval(adverts int, priority uint8, interval time.Duration) time.Duration {
+	return time.Duration(adverts)*interval + skewTime(priority, interval)
+}

@@ -3,6 +3,7 @@ package vrrp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,10 +14,15 @@ import (
 
 // Elections as scripts. Commands:
 //
-//	node NAME [priority=N] [interval=D] [preempt=no] [delay=D] [startup=D]   addresses count up from 192.0.2.1
-//	start|kill|shutdown|yield|resume|fault|clear|lost NAME...
+//	node NAME [priority=N] [interval=D] [preempt=no] [delay=D] [startup=D] [version=2]
+//	     [profile=strict|5798|keepalived]                                    addresses count up from 192.0.2.1
+//	start|kill|shutdown|yield|resume|lost NAME...
+//	fault|clear NAME... [of=addresses|link|source|tracking|group]            addresses by default
+//	track NAME [delta=N] [down=yes]      what the trackers say
+//	neighbors NAME...                    may have forgotten
 //	set NAME [priority=N] [interval=D] [preempt=yes|no]
-//	wire [delay=D]
+//	wire [delay=D] [install=D]
+//	stop|sleep|cont NAME...              the process stops, the host sleeps, it goes on
 //	cut A>B...      heal
 //	run D
 //
@@ -34,7 +40,14 @@ type script struct {
 
 var scriptEvents = map[string]event{
 	"shutdown": {kind: evShutdown}, "yield": {kind: evYield}, "resume": {kind: evResume}, "lost": {kind: evLost},
-	"fault": {kind: evFault, fault: faultAddresses, retry: true}, "clear": {kind: evClear, fault: faultAddresses},
+	"fault": {kind: evFault, fault: faultAddresses}, "clear": {kind: evClear, fault: faultAddresses},
+	"track": {kind: evTrack}, "neighbors": {kind: evNeighbors},
+}
+
+var scriptProfiles = map[string]quirks{
+	"strict":     {silentOnYield: true, removeFirst: true},
+	"5798":       {silentOnYield: true, removeFirst: true, silentOnLosing: true},
+	"keepalived": {preemptRest: true},
 }
 
 func (s *script) play(t *testing.T, c *scenario.Cmd) string {
@@ -68,6 +81,14 @@ func (s *script) play(t *testing.T, c *scenario.Cmd) string {
 		for _, name := range names {
 			w.kill(named(name))
 		}
+	case "stop", "sleep":
+		for _, name := range names {
+			w.stop(named(name), c.Name == "sleep")
+		}
+	case "cont":
+		for _, name := range names {
+			w.cont(named(name))
+		}
 	case "set":
 		set := named(names[0]).set
 		s.configure(c, &set, fail)
@@ -76,6 +97,9 @@ func (s *script) play(t *testing.T, c *scenario.Cmd) string {
 		if v, ok := c.Arg("delay"); ok {
 			w.least = span(v, fail)
 			w.most = w.least
+		}
+		if v, ok := c.Arg("install"); ok {
+			w.installing = span(v, fail)
 		}
 	case "cut":
 		for _, way := range names {
@@ -90,6 +114,24 @@ func (s *script) play(t *testing.T, c *scenario.Cmd) string {
 		ev, ok := scriptEvents[c.Name]
 		if !ok {
 			fail("unknown command %s", c.Name)
+		}
+		if of, ok := c.Arg("of"); ok {
+			i := slices.Index(faultNames[:], of)
+			if i < 0 {
+				fail("no fault %s", of)
+			}
+			ev.fault = 1 << i
+		}
+		ev.retry = ev.kind == evFault && ev.fault == faultAddresses
+		if v, ok := c.Arg("delta"); ok {
+			delta, err := strconv.Atoi(v)
+			if err != nil {
+				fail("delta: %v", err)
+			}
+			ev.delta = delta
+		}
+		if v, ok := c.Arg("down"); ok {
+			ev.down = v == "yes"
 		}
 		for _, name := range names {
 			w.step(named(name), ev)
@@ -116,6 +158,16 @@ func (s *script) configure(c *scenario.Cmd, set *settings, fail func(string, ...
 	}
 	if v, ok := c.Arg("preempt"); ok {
 		set.preempt = v == "yes"
+	}
+	if v, ok := c.Arg("version"); ok {
+		set.version = int(v[0] - '0')
+	}
+	if v, ok := c.Arg("profile"); ok {
+		q, known := scriptProfiles[v]
+		if !known {
+			fail("no profile %s", v)
+		}
+		set.quirks = q
 	}
 }
 

@@ -72,7 +72,8 @@ type Statistics struct {
 	CoalescedTransitions uint64 `json:"coalesced-transitions"` // that WithOnTransition did not see
 }
 
-// lastEvent is the word of RFC 8347 for a reason.
+// lastEvent is the word of RFC 8347 for a reason. It has none for Yield, faults,
+// stalls, sync groups and a lost transport: those are our own.
 func lastEvent(r Reason) string {
 	switch r {
 	case ReasonNone:
@@ -96,7 +97,7 @@ func lastEvent(r Reason) string {
 // newMasterReason is the word of RFC 8347 for how a router became Active.
 func newMasterReason(r Reason) string {
 	switch r {
-	case ReasonOwner, ReasonResigned:
+	case ReasonOwner, ReasonResigned, ReasonGroup:
 		return "priority"
 	case ReasonPreempt, ReasonPreemptDelay:
 		return "preempted"

@@ -140,6 +140,12 @@ func TestWordsOfRFC8347(t *testing.T) {
 			t.Errorf("Reason(%d) = %q, %q, %q", r, r, lastEvent(r), newMasterReason(r))
 		}
 	}
+	// A group's decision makes Active too; a stall never does.
+	for r, want := range map[Reason][2]string{ReasonGroup: {"group", "priority"}, ReasonStalled: {"stalled", "not-master"}} {
+		if got := [2]string{lastEvent(r), newMasterReason(r)}; got != want {
+			t.Errorf("%v: %q, want %q", r, got, want)
+		}
+	}
 	for d := DropPeer; d < dropReasons; d++ {
 		if strings.Contains(d.String(), "(") || d.Error() != "vrrp: dropped: "+d.String() {
 			t.Errorf("DropReason(%d) = %q, %q", d, d.String(), d.Error())
@@ -159,7 +165,7 @@ func TestWordsOfRFC8347(t *testing.T) {
 			t.Errorf("warning %d has no text", w)
 		}
 	}
-	if len(optionNames) == 0 || 1<<(len(optionNames)-1) != namedLogger {
+	if len(optionNames) == 0 || 1<<(len(optionNames)-1) != namedProfile {
 		t.Error("optionNames and the named options differ")
 	}
 }

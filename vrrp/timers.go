@@ -33,16 +33,26 @@ type quirks struct {
 	preemptRest    bool // a preempt delay is followed by the rest of the down interval (keepalived)
 }
 
-// skewTime is Skew_Time of RFC 9568 section 6.1, in nanoseconds: it multiplies
+// skew is Skew_Time of a router with this priority that follows interval. In
+// version 2 it is a part of a second, whatever the interval (RFC 3768 section
+// 6.1).
+func (s *settings) skew(priority uint8, interval time.Duration) time.Duration {
+	if s.version == version2 {
+		interval = time.Second
+	}
+	return skewTime(priority, interval)
+}
+
+// down is Active_Down_Interval, with keepalived's down_timer_adverts in place of
+// the factor 3.
+func (s *settings) down(priority uint8, interval time.Duration) time.Duration {
+	return time.Duration(s.adverts)*interval + s.skew(priority, interval)
+}
+
+// skewTime is Skew_Time of RFC 9568 section 6.1, in nanoseconds. It multiplies
 // first, since (256-priority)/256 of a short interval is lost otherwise.
 func skewTime(priority uint8, interval time.Duration) time.Duration {
 	return (256 - time.Duration(priority)) * interval / 256
-}
-
-// downInterval is Active_Down_Interval of RFC 9568 section 6.1, with keepalived's
-// down_timer_adverts in place of the factor 3.
-func downInterval(adverts int, priority uint8, interval time.Duration) time.Duration {
-	return time.Duration(adverts)*interval + skewTime(priority, interval)
 }
 
 // after returns the instant d later, or the last one before never.

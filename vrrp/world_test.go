@@ -19,6 +19,7 @@ type world struct {
 	seq   int
 
 	least, most              time.Duration // delay of one packet
+	installing               time.Duration // how long an Install takes
 	loss, duplicate, reorder float64
 	cut                      map[[2]int]bool // [from, to]: nothing arrives
 
@@ -33,9 +34,17 @@ type node struct {
 	name    string
 	index   int
 	running bool
-	holds   bool // between install and remove
+	holds   bool    // between install and remove
+	ready   instant // the Install ends; never: it has, or there is none
+	told    bool    // the machine knows of that
+	spoke   int     // w.steps when it announced last
 	due     map[int]instant
 	problem string // a broken promise of the machine
+
+	stopped bool    // it does not run for a while
+	asleep  bool    // nor does its host: nothing is received
+	queue   []event // received while stopped
+	since   instant // of the stop
 }
 
 func newWorld(seed uint64) *world {
@@ -43,7 +52,7 @@ func newWorld(seed uint64) *world {
 }
 
 func (w *world) add(name string, addr netip.AddrPort, set settings) *node {
-	n := &node{name: name, index: len(w.nodes), machine: newMachine(set, addr), due: map[int]instant{}}
+	n := &node{name: name, index: len(w.nodes), machine: newMachine(set, addr), ready: never, due: map[int]instant{}}
 	w.nodes = append(w.nodes, n)
 	return n
 }
@@ -57,27 +66,86 @@ func (w *world) start(n *node) {
 
 // kill ends a node without a word; its address manager forgets with it.
 func (w *world) kill(n *node) {
-	n.running, n.holds = false, false
+	n.running, n.holds, n.told, n.ready = false, false, false, never
+	n.stopped, n.asleep, n.queue = false, false, nil
 	n.machine = newMachine(n.set, n.self)
+}
+
+// stop holds a node up: its process, which finds what was received when it goes
+// on, or its host, which has received nothing.
+func (w *world) stop(n *node, host bool) {
+	if n.running && !n.stopped {
+		n.stopped, n.asleep, n.since = true, host, w.now
+	}
+}
+
+// cont lets a node go on, as a driver does: what was received comes first, and
+// then the news of how late it is.
+func (w *world) cont(n *node) {
+	if !n.stopped {
+		return
+	}
+	n.stopped = false
+	for _, ev := range n.queue {
+		w.step(n, ev)
+	}
+	n.queue = nil
+	late := time.Duration(max(0, w.now-n.deadline()))
+	if n.asleep {
+		late = time.Duration(w.now - n.since)
+	}
+	if late > n.down() {
+		w.step(n, event{kind: evStalled, late: late})
+	}
+	w.tick(n)
+}
+
+// wakes is when a node has something to do by itself.
+func (n *node) wakes() instant {
+	if !n.running || n.stopped {
+		return never
+	}
+	return min(n.deadline(), n.ready)
+}
+
+// tick steps what is due.
+func (w *world) tick(n *node) {
+	if n.ready <= w.now {
+		n.ready, n.told = never, true
+		w.step(n, event{kind: evInstalled})
+	}
+	if n.deadline() <= w.now {
+		w.step(n, event{kind: evTick})
+	}
 }
 
 // step steps one machine, and holds it to what every driver relies on.
 func (w *world) step(n *node, ev event) {
-	if !n.running {
+	switch {
+	case !n.running:
+		return
+	case n.stopped && n.asleep && ev.kind == evAdvert:
+		return
+	case n.stopped:
+		n.queue = append(n.queue, ev)
 		return
 	}
 	w.steps++
-	was := n.state
+	was, rounds := n.state, 0
 	for _, a := range n.machine.step(w.now, ev) {
 		switch a.kind {
 		case actSend:
 			w.send(n, a.priority)
 		case actInstall:
 			n.expect(!n.holds, "installs twice")
-			n.holds = true
+			n.holds, n.ready = true, after(w.now, w.installing)
 		case actRemove:
 			n.expect(n.holds, "removes what it does not hold")
-			n.holds = false
+			n.holds, n.told, n.ready = false, false, never
+		case actAnnounce:
+			n.expect(n.holds && n.told && n.state == Active && !n.yielding, "announces in %v, held %v, known %v", n.state, n.holds, n.told)
+			n.spoke = w.steps
+			rounds++
 		case actTransition:
 			n.expect(a.from == was && a.to != was, "transition %v>%v in %v", a.from, a.to, was)
 			was = a.to
@@ -89,11 +157,18 @@ func (w *world) step(n *node, ev event) {
 			w.say(n, "%s", map[actionKind]string{actInstall: "install", actRemove: "remove"}[a.kind])
 		}
 	}
+	if rounds > 0 {
+		w.say(n, "announce %d", rounds)
+	}
 	n.expect(n.state == was, "state %v without a transition", n.state)
 	n.expect(n.holds == (n.state == Active), "holds = %v in %v", n.holds, n.state)
 	n.expect(n.deadline() != never || n.state == Initialize || n.state == Fault, "no deadline in %v", n.state)
+	n.expect(n.state == Active && !n.yielding || n.news == stopped(), "is to announce in %v", n.state)
 	if w.check != nil {
 		w.check()
+	}
+	if n.ready <= w.now && !n.stopped {
+		w.tick(n) // an Install that takes no time
 	}
 }
 
@@ -149,7 +224,7 @@ func (w *world) run(d time.Duration) {
 	for {
 		next, who := never, (*node)(nil)
 		for _, n := range w.nodes {
-			if at := n.deadline(); n.running && at < next {
+			if at := n.wakes(); at < next {
 				next, who = at, n
 			}
 		}
@@ -166,7 +241,7 @@ func (w *world) run(d time.Duration) {
 			break
 		}
 		w.now = max(w.now, next)
-		w.step(who, event{kind: evTick})
+		w.tick(who)
 	}
 	w.now = end
 }
