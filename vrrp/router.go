@@ -28,6 +28,7 @@ type Router struct {
 	busy    bool   // Run runs
 	run     *session
 	machine *machine
+	tracks  tracking
 
 	seq        uint64     // of last
 	last       Transition // the zero Transition before the first
@@ -139,6 +140,7 @@ func (r *Router) open(ctx context.Context) (*session, error) {
 	r.family = family
 	c.settings = r.config.settings // an Update may have come meanwhile
 	r.machine = newMachine(c.settings, self)
+	r.machine.step(0, r.tracks.event())
 	r.run = newSession(r, &c, link, addresses, self, family)
 	return r.run, nil
 }
@@ -191,6 +193,10 @@ func (r *Router) Update(opts ...Option) error {
 	}
 
 	r.mu.Lock()
+	if err := r.tracks.fits(c.priority); err != nil {
+		r.mu.Unlock()
+		return fmt.Errorf("vrrp: update: %w", err)
+	}
 	r.config.settings = c.settings
 	r.mu.Unlock()
 	ev := event{kind: evSettings, settings: c.settings}
@@ -202,11 +208,12 @@ func (r *Router) Update(opts ...Option) error {
 	return nil
 }
 
-// lockedIdle shows the settings of the next Run, unless one runs and has them
+// lockedIdle shows the settings and the trackers of the next Run, unless one runs and has them
 // already; r.mu is held.
 func (r *Router) lockedIdle() {
 	if r.run == nil {
 		r.machine.step(0, event{kind: evSettings, settings: r.config.settings})
+		r.machine.step(0, r.tracks.event())
 	}
 }
 

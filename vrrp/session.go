@@ -30,6 +30,7 @@ type session struct {
 
 	calls     chan call
 	installed chan installed
+	tracked   chan struct{} // capacity 1: the trackers have another verdict
 	ended     chan struct{} // closed: calls are no longer taken
 }
 
@@ -43,7 +44,7 @@ func newSession(r *Router, c *config, link Link, addresses Addresses, self netip
 	s := &session{
 		r: r, link: link, addresses: addresses, wall: c.wall, start: time.Now(),
 		log:   c.log.With("vrid", r.vrid),
-		calls: make(chan call), installed: make(chan installed), ended: make(chan struct{}),
+		calls: make(chan call), installed: make(chan installed), tracked: make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	s.codec = newCodec(c, r.vrid, family, self, addrsOf(r.vips), link)
 	if addrs := s.addresses; addrs != nil {
@@ -140,6 +141,8 @@ func (s *session) loop(ctx context.Context) error {
 			s.take(c)
 		case i := <-s.installed:
 			s.settle(i)
+		case <-s.tracked:
+			s.step(s.r.trackEvent(), nil)
 		case <-done:
 			done = nil
 			s.step(event{kind: evShutdown}, nil)

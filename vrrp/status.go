@@ -23,6 +23,8 @@ type Status struct {
 	Yielding          bool           `json:"yielding"`           // priority 0 is sent, the heir has not advertised yet
 	Faults            []string       `json:"faults,omitempty"`   // why the state is fault: "addresses"
 
+	Trackers []TrackerStatus `json:"trackers,omitempty"` // in the order in which they were made
+
 	AdvertiseInterval  time.Duration `json:"advertise-interval"`        // own
 	ActiveInterval     time.Duration `json:"active-advertise-interval"` // learned from the Active router
 	MasterDownInterval time.Duration `json:"master-down-interval"`      // RFC 9568 section 6.1
@@ -122,7 +124,7 @@ func (r *Router) Snapshot() Status {
 		MasterDownInterval: m.down(), SkewTime: m.skew(),
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
-		LastTransition: r.last, Statistics: r.stats,
+		LastTransition: r.last, Statistics: r.stats, Trackers: r.tracks.status(),
 		Drops: make(map[string]uint64, dropReasons-1),
 	}
 	drops := r.drops
@@ -153,6 +155,8 @@ func (r *Router) Snapshot() Status {
 //	mainstay_vrrp_priority, _effective_priority
 //	mainstay_vrrp_standby                        1 after Yield, until Resume
 //	mainstay_vrrp_master_down_interval_seconds
+//	mainstay_vrrp_tracker_contribution           to the priority; third label tracker
+//	mainstay_vrrp_tracker_fault                  1: it keeps the router out; third label tracker
 //	mainstay_vrrp_drops_total                    third label reason, a [DropReason]
 //
 // The other counters are those of [Statistics]: mainstay_vrrp_master_transitions_total,
@@ -176,6 +180,10 @@ func (r *Router) Collect(emit func(name string, kind byte, value float64, labels
 	put("effective_priority", 'g', float64(s.EffectivePriority))
 	put("standby", 'g', truth(s.Standby))
 	put("master_down_interval_seconds", 'g', s.MasterDownInterval.Seconds())
+	for _, t := range s.Trackers {
+		put("tracker_contribution", 'g', float64(t.Contribution), "tracker", t.Name)
+		put("tracker_fault", 'g', truth(t.Fault), "tracker", t.Name)
+	}
 	st := &s.Statistics
 	for _, c := range []struct {
 		name  string
