@@ -40,3 +40,12 @@ func (c *Conn) DelLink(int) error                          { return errUnsupport
 func (c *Conn) SetUp(int, bool) error                      { return errUnsupported }
 func (c *Conn) Conf(int, ...Conf) (map[Conf]uint32, error) { return nil, errUnsupported }
 func (c *Conn) SetConf(int, map[Conf]uint32) error         { return errUnsupported }
+
+// IPv6Conf is not there on this system.
+type IPv6Conf struct{}
+
+// OpenIPv6Conf returns an error that wraps errors.ErrUnsupported.
+func OpenIPv6Conf() (*IPv6Conf, error) { return nil, errUnsupported }
+
+func (c *IPv6Conf) Set(string, string, string) error { return errUnsupported }
+func (c *IPv6Conf) Close() error                     { return nil }

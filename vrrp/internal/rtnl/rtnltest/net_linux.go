@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -16,7 +18,9 @@ type Net struct {
 	conn *netlink.Conn
 }
 
-// New opens the network of t, which must be in a namespace of its own.
+// New opens the network of t, which must be in a namespace of its own. New links
+// detect no duplicate addresses, so that link-local ones can be used at once;
+// see [Net.DetectDuplicates].
 func New(t *testing.T) *Net {
 	t.Helper()
 	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
@@ -24,7 +28,9 @@ func New(t *testing.T) *Net {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &Net{t, conn}
+	n := &Net{t, conn}
+	n.Set6("default", "accept_dad", "0")
+	return n
 }
 
 func (n *Net) do(typ uint16, flags netlink.HeaderFlags, header []byte, fill func(*netlink.AttributeEncoder)) error {
@@ -86,7 +92,27 @@ func (n *Net) Veth(a, b string) {
 	}))
 }
 
-// Wire is Veth with both ends up and without IPv6 addresses of their own on b.
+// Set6 changes an IPv6 setting of a link.
+func (n *Net) Set6(link, setting, value string) {
+	n.t.Helper()
+	n.must(setting, os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/"+setting, []byte(value), 0))
+}
+
+// Get4 reads an IPv4 setting of a link.
+func (n *Net) Get4(link, setting string) string {
+	n.t.Helper()
+	b, err := os.ReadFile("/proc/sys/net/ipv4/conf/" + link + "/" + setting)
+	n.must(setting, err)
+	return strings.TrimSpace(string(b))
+}
+
+// DetectDuplicates makes a link detect duplicate addresses again.
+func (n *Net) DetectDuplicates(link string) {
+	n.t.Helper()
+	n.Set6(link, "accept_dad", "1")
+}
+
+// Wire is Veth with both ends up.
 func (n *Net) Wire(a, b string) {
 	n.t.Helper()
 	n.Veth(a, b)
