@@ -94,10 +94,11 @@ type ExecNotifier struct {
 //		vrrp.NotifyScript("/etc/keepalived/notify.sh"))
 //	router, err := vrrp.New(51, vips, vrrp.WithOnTransition(scripts.Notify), ...)
 //
-// Programs have a process group of their own, no input, / as directory, and no
-// environment but what [NotifyEnv] gives. What they print is logged, up to 64
-// lines of 1,024 bytes each. A failure is logged and counted; nothing is tried
-// again.
+// Programs have a process group of their own, no input, / as directory, and in
+// their environment PATH and what [NotifyEnv] adds. What they print is logged,
+// up to 64 lines of 1,024 bytes each. A failure is logged and counted; nothing
+// is tried again. [Router.Run] returns after the program of its last
+// transition, so [NotifyTimeout] bounds how long a stop can take.
 //
 // The error lists every problem: a program that is missing or not executable, a
 // user that does not exist. Run as root, a program must belong to root, and so

@@ -70,11 +70,12 @@ func (m ParamMatch) String() string { return name(paramMatchNames[:], uint8(m), 
 //
 // It counts the processes of every user that /proc shows (a mount option may
 // hide those of others), this one too; zombies do not count. The kernel's
-// process events connector tells it of changes as they happen; that takes
+// process events connector tells it of changes within milliseconds; that takes
 // CAP_NET_ADMIN before Linux 6.6, and the first user and PID namespace.
-// Elsewhere, and in most containers, it looks at all processes every Interval
-// instead. With events, it reads a file of /proc for every process that starts,
-// and looks at all of them once a minute and when events were lost.
+// Elsewhere, as in most containers, it looks at all processes every Interval
+// instead. A look costs about 7 µs a process (BenchmarkProcessScan). With
+// events there is one for every process that starts, and one at all of them
+// once a minute and when events were lost.
 //
 // set is called in the goroutine of TrackProcess, in order, and not after it
 // has returned. Where it is slow, it is told the latest. The error is nil when
