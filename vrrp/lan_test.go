@@ -112,6 +112,24 @@ func TestTieOnLAN(t *testing.T) {
 	})
 }
 
+// Two owners, multicast and unicast: one stays Active, and both report it. Case 25.
+func TestTwoOwnersOnLAN(t *testing.T) {
+	onBothLANs(t, func(t *testing.T, lan testLAN, join func(n, total int) Option) {
+		lan.SetDelay(time.Millisecond, 3*time.Millisecond)
+		var nodes []*running
+		for i := range 2 {
+			nodes = append(nodes, run(t, vips4, join(i+1, 2), WithPriority(owner)))
+			pass(300 * time.Millisecond)
+		}
+		pass(2 * time.Second)
+		for i, want := range []State{Backup, Active} {
+			if s := nodes[i].Snapshot(); s.State != want || s.Statistics.OwnerConflicts == 0 {
+				t.Errorf("owner %d is %v, with %d conflicts", i+1, s.State, s.Statistics.OwnerConflicts)
+			}
+		}
+	})
+}
+
 // holders counts who holds the addresses, and for how long several do.
 type holders struct {
 	mu    sync.Mutex // guards everything below
