@@ -20,7 +20,10 @@ type Announcer interface {
 
 // Announcements announces for one router, from one goroutine.
 type Announcements interface {
-	// Announce sends one frame for each address. It does not wait.
+	// Announce sends one frame for each address, which are all that the router
+	// has. It does not wait. With no addresses it sends nothing, and says that
+	// the router holds them no more: it is called so when the router stops being
+	// Active, since what other hosts claim is a conflict only until then.
 	Announce(addrs []netip.Addr) error
 
 	// Close ends what Open began.

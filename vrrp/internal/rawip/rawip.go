@@ -1,9 +1,18 @@
 // Package rawip sends and receives VRRP messages as IP protocol 112 on one
 // interface (Linux).
+//
+// A [Socket] is a raw socket that is bound to the interface and filtered in the
+// kernel, so that nothing but messages for its VRIDs wakes anybody; a second one
+// of protocol 51 where authentication headers are to be counted; and an AF_PACKET
+// socket that only sends, for messages from a virtual MAC.
+//
+// What is sent to a group is not looped back to this host. Two processes that
+// speak for one virtual router on one interface of one host therefore do not
+// hear each other, as two keepalived do not. That spares a wake-up for every
+// advert of our own.
 package rawip
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 )
@@ -19,37 +28,28 @@ type Config struct {
 // Datagram is one message with its envelope.
 type Datagram struct {
 	Data     []byte           // the VRRP message, without IP header
-	Src, Dst netip.Addr       // Send: an invalid Src leaves the choice to the kernel
+	Src, Dst netip.Addr       // without zone. Send: an invalid Src leaves the choice to the kernel
 	TTL      uint8            // TTL or hop limit, as received; sent is always 255
 	AH       bool             // received behind an authentication header, which was not verified; Data is what follows it
 	MAC      net.HardwareAddr // Send: the source MAC, to a group only; nil: that of the interface
 }
 
-// Socket is what all routers of one family on one interface share. Its methods
-// never wait. Send and SetVRIDs may be called by any goroutine, Receive by one
-// at a time.
-type Socket struct{}
+// Protocol numbers.
+const (
+	protoVRRP = 112
+	protoAH   = 51
+)
 
-// Open opens and binds the socket to the interface. The error wraps EPERM, and
-// names CAP_NET_RAW, without the privilege. Nothing is received before SetVRIDs.
-func Open(Config) (*Socket, error) { return nil, errors.ErrUnsupported }
+// How messages travel (RFC 9568 section 5.1).
+const (
+	hops  = 255  // TTL and hop limit
+	class = 0xc0 // TOS and traffic class: CS6, network control, as keepalived sends
+)
 
-// FD returns the descriptor, which becomes readable when Receive finds something.
-func (s *Socket) FD() int { return -1 }
-
-// Receive fills d with what has arrived, and returns 0 when there is nothing.
-// Data is valid until the next call.
-func (s *Socket) Receive(d []Datagram) (int, error) { return 0, errors.ErrUnsupported }
-
-// Send sends every datagram, and returns the first error after it tried all.
-func (s *Socket) Send(d []Datagram) error { return errors.ErrUnsupported }
-
-// SetVRIDs sets the kernel's filter: only messages for these VRIDs are received,
-// bit v%64 of word v/64 for VRID v.
-func (s *Socket) SetVRIDs(vrids [4]uint64) error { return errors.ErrUnsupported }
-
-// Overflows counts packets that the kernel dropped since the receive buffer was full.
-func (s *Socket) Overflows() uint64 { return 0 }
-
-// Close closes the socket.
-func (s *Socket) Close() error { return nil }
+// Lengths.
+const (
+	maxIPv4Header = 60
+	minAH         = 12 // without the integrity check value
+	maxMessage4   = 8 + 255*4 + 8 + 28
+	maxMessage6   = 8 + 255*16 + 28
+)

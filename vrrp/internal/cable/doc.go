@@ -1,0 +1,3 @@
+// Package cable joins a test's network namespace to a second one by a virtual
+// Ethernet cable. It is for tests only.
+package cable

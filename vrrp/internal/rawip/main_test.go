@@ -1,0 +1,9 @@
+package rawip
+
+import (
+	"testing"
+
+	"github.com/mainstay-ha/mainstay/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
