@@ -55,6 +55,9 @@ func hears(t *testing.T, l *Lab, from, to int) bool {
 			return err
 		})
 		t.Cleanup(func() { _ = c.Close() })
+		if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
 		return c
 	}
 	a, b, c := get(l.Host(from)), get(l.Host(to)), get(l.Host(3))
@@ -70,7 +73,7 @@ func hears(t *testing.T, l *Lab, from, to int) bool {
 	for {
 		n, _, err := b.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("host 3 is not heard: %v", err)
 		}
 		if string(buf[:n]) == "end" {
 			return heard
