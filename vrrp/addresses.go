@@ -3,8 +3,6 @@ package vrrp
 import (
 	"context"
 	"net/netip"
-	"slices"
-	"sync"
 )
 
 // AddressManager makes this host hold virtual addresses. [NetlinkAddresses] and
@@ -32,6 +30,7 @@ const (
 	AddressRestored AddressEventKind = iota // somebody had removed it, and it is back: neighbours are told again
 	AddressLost                             // somebody removed it, and it stays away: the router resigns, as after a failed Install
 	AddressConflict                         // another host holds it too: counted and logged
+	addressEvents
 )
 
 // Addresses holds the virtual addresses of one router, or not. The router calls
@@ -81,121 +80,4 @@ func (f funcAddresses) Remove(ctx context.Context, vips []netip.Prefix) error {
 		return nil
 	}
 	return f.remove(ctx, vips)
-}
-
-// installer calls an AddressManager in order, on one goroutine.
-type installer struct {
-	manager Addresses
-	vips    []netip.Prefix
-	results chan<- installed
-	done    chan struct{} // closed: run has returned
-
-	mu      sync.Mutex // guards everything below
-	changed sync.Cond  // for run
-	pending []order
-	cancel  context.CancelFunc // of the Install that runs
-	term    uint64             // counts Install orders
-	closed  bool
-}
-
-// order is one call to make.
-type order struct {
-	install bool
-	term    uint64
-}
-
-// installed is how an order ended.
-type installed struct {
-	order
-	err error
-}
-
-func newInstaller(manager Addresses, vips []netip.Prefix, results chan<- installed) *installer {
-	in := &installer{manager: manager, vips: vips, results: results, done: make(chan struct{})}
-	in.changed.L = &in.mu
-	return in
-}
-
-// push orders a call. Calls alternate; a Remove undoes an Install that has not
-// begun, and interrupts one that has.
-func (in *installer) push(install bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if install {
-		in.term++
-	} else if n := len(in.pending); n > 0 && in.pending[n-1].install {
-		in.pending = in.pending[:n-1]
-		return
-	} else if in.cancel != nil {
-		in.cancel()
-	}
-	in.pending = append(in.pending, order{install, in.term})
-	in.changed.Signal()
-}
-
-// current reports whether the Install that ended is the one in force.
-func (in *installer) current(done installed) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return done.term == in.term
-}
-
-// close lets run return after the calls that wait.
-func (in *installer) close() {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.closed = true
-	in.changed.Signal()
-}
-
-// run makes the calls, and sends a result for each. ctx carries values only.
-func (in *installer) run(ctx context.Context) {
-	defer close(in.done)
-	ctx = context.WithoutCancel(ctx)
-	for {
-		o, ok := in.next()
-		if !ok {
-			return
-		}
-		done := installed{order: o}
-		if o.install {
-			done.err = in.install(ctx)
-		} else {
-			done.err = in.manager.Remove(ctx, slices.Clone(in.vips))
-		}
-		in.results <- done
-	}
-}
-
-// next waits for an order.
-func (in *installer) next() (order, bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for len(in.pending) == 0 {
-		if in.closed {
-			return order{}, false
-		}
-		in.changed.Wait()
-	}
-	o := in.pending[0]
-	in.pending = slices.Delete(in.pending, 0, 1)
-	return o, true
-}
-
-// install runs Install under a context that push can end.
-func (in *installer) install(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	in.interrupt(cancel)
-	defer in.interrupt(nil)
-	return in.manager.Install(ctx, slices.Clone(in.vips))
-}
-
-func (in *installer) interrupt(cancel context.CancelFunc) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	in.cancel = cancel
-	if cancel != nil && len(in.pending) > 0 {
-		cancel() // the Remove came between next and now
-	}
 }

@@ -62,17 +62,21 @@ func (m *machine) advertise(claimed uint8) {
 // that it was to preempt is one to follow now: then it waits as if it had
 // followed it all along.
 func (m *machine) claim(now instant, change func()) {
-	before := m.wait()
+	before, late := m.wait(), m.timer <= now
 	change()
 	if m.state != Backup {
 		return
 	}
-	m.timer = after(m.timer, m.wait()-before)
+	if m.timer != never {
+		m.timer = after(m.timer, m.wait()-before)
+	}
 	if (m.beaten || m.waited || m.holdAt != never) && (!m.preempts() || m.lower.priority >= m.effective()) {
 		m.holdAt, m.waited = never, false
 		m.accept(m.lower.at, m.lower.interval)
 	}
-	m.timer = max(m.timer, now) // what the change moved into the past is not late
+	if !late {
+		m.timer = max(m.timer, now) // what only the change moved into the past is not late
+	}
 }
 
 // period is the time to the next advert.

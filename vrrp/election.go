@@ -17,9 +17,7 @@ func (m *machine) advert(now instant, ev *event) {
 		m.warn(warnDuplicate, ev.from) // our own packet, or a stolen address: never follow it
 		return
 	}
-	if m.state == Active && now > after(m.timer, m.down()) {
-		m.stalled(now) // this advert has waited in a queue
-	}
+	m.queued(now, ev)
 	m.warnEqual(ev)
 	switch {
 	case m.state == Backup:
@@ -44,9 +42,10 @@ func (m *machine) warnEqual(ev *event) {
 
 // backupHears is RFC 9568 section 6.4.2. Addresses are not compared here.
 func (m *machine) backupHears(now instant, ev *event) {
-	m.rival = ev.from
+	m.rival, m.heardAt = ev.from, now
 	switch {
 	case ev.priority == 0:
+		m.wants = false
 		// The learned interval stays: the skew is relative to it.
 		m.skewed, m.beaten, m.waited, m.holdAt = true, false, false, never
 		m.timer = after(now, m.skew())
@@ -79,26 +78,45 @@ type lower struct {
 // accept follows the speaker of an advert in Backup.
 func (m *machine) accept(now instant, interval time.Duration) {
 	m.learn(interval)
-	m.skewed, m.beaten = false, false
+	m.skewed, m.beaten, m.wants = false, false, false
 	m.timer = after(now, m.down())
+}
+
+// outranked is why an Active router leaves to the speaker of ev, or ReasonNone.
+func (m *machine) outranked(ev *event) Reason {
+	switch mine := m.effective(); {
+	case ev.priority > mine:
+		return ReasonHigherPriority
+	case ev.priority == mine && ev.from.Compare(m.self) > 0:
+		return ReasonHigherAddress
+	}
+	return ReasonNone
 }
 
 // activeHears is RFC 9568 section 6.4.3, with erratum 8298: an owner listens
 // too, so that two owners converge by address.
 func (m *machine) activeHears(now instant, ev *event) {
-	mine := m.effective()
-	switch {
+	switch why := m.outranked(ev); {
 	case ev.priority == 0:
-		m.send(mine)
+		m.send(m.effective())
 		m.timer = after(now, m.period())
 		m.announceAgain(now) // only an Active router resigns: it may have announced after us
-	case ev.priority > mine:
-		m.concede(now, ev, ReasonHigherPriority)
-	case ev.priority == mine && ev.from.Compare(m.self) > 0:
-		m.concede(now, ev, ReasonHigherAddress)
+		m.seen.kind = seenNobody
+	case why != ReasonNone:
+		m.lose(now, ev, why)
 	default:
+		m.see(now, seenWorse, ev, ReasonNone)
 		m.loses(now, ev)
 	}
+}
+
+// lose leaves to a better router, unless a group has to agree.
+func (m *machine) lose(now instant, ev *event, why Reason) {
+	if m.grouped {
+		m.see(now, seenBetter, ev, why)
+		return
+	}
+	m.concede(now, ev, why)
 }
 
 // loses answers a speaker that should be a Backup, without moving Adver_Timer,

@@ -13,4 +13,12 @@ var (
 	// ErrNoHeir is returned by [Router.Yield] when no other speaker advertised
 	// within one interval. The addresses were given up all the same.
 	ErrNoHeir = errors.New("vrrp: yielded, and no other speaker took over")
+
+	// ErrGrouped is wrapped by the errors of the methods that a [Group] has for
+	// all its routers, when they are called for one.
+	ErrGrouped = errors.New("vrrp: the router is in group")
+
+	// ErrDuplicateVRID is wrapped by the error of [Router.Run] when another
+	// router of this process has the VRID on the same interface.
+	ErrDuplicateVRID = errors.New("vrrp: the VRID is in use on the interface")
 )

@@ -9,7 +9,8 @@ import (
 type Transition struct {
 	Seq      uint64         `json:"seq"`                // 1, 2, 3... over the life of the Router; a gap means that callbacks coalesced
 	Time     time.Time      `json:"time"`               // wall clock
-	VRID     uint8          `json:"vrid"`               //
+	VRID     uint8          `json:"vrid"`               // 0 for a Group as a whole
+	Group    string         `json:"group,omitempty"`    // of the router, if it is in one
 	From     State          `json:"from"`               //
 	To       State          `json:"to"`                 //
 	Reason   Reason         `json:"reason"`             //
@@ -67,6 +68,7 @@ type event struct {
 	delta    int            // evTrack: what the trackers add to the priority
 	down     bool           // evTrack: a tracker of weight 0 is down, or not known yet
 	late     time.Duration  // evStalled: how late the driver was
+	concede  bool           // evLeave: to the better speaker it has seen
 }
 
 type eventKind uint8
@@ -87,6 +89,8 @@ const (
 	evStalled   // the driver was held up, or the host slept
 	evNeighbors // neighbours may have forgotten the addresses: the link came back, an address was restored
 	evIdentity  // this speaker's identity is from now
+	evTake      // within a cluster: be Active
+	evLeave     // within a cluster: be a Backup
 )
 
 // action is what a machine asks of its driver. Actions are performed in order.

@@ -158,6 +158,7 @@ func FuzzAH(f *testing.F) {
 func FuzzMachine(f *testing.F) {
 	f.Add([]byte{1, 0, 0, 0, 0, 200, 4, 0, 50, 8, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9})
 	f.Add([]byte{9, 40, 1, 0, 0, 255, 255, 3, 0, 9, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{1, 0, 0, 255, 0, 255, 0, 255, 0, 255, 10, 11, 200, 0, 1, 12, 9, 0, 13, 2, 14, 2, 7, 2, 6, 8, 2, 0, 9, 1, 1, 1, 3, 5})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		set := testSettings()
 		w := newWorld(1)
@@ -172,7 +173,7 @@ func FuzzMachine(f *testing.F) {
 			return b
 		}
 		for len(script) > 0 {
-			kind := eventKind(next()) % (evSettings + 1)
+			kind := eventKind(next()) % (evIdentity + 1)
 			ev := event{kind: kind}
 			switch kind {
 			case evTick:
@@ -184,15 +185,24 @@ func FuzzMachine(f *testing.F) {
 				ev.from = []netip.AddrPort{lowPeer, self, highPeer}[next()%3]
 				ev.interval = centisecond * time.Duration(1+int(next())<<4)
 			case evFault:
-				ev.fault = faultSet(next()%8 + 1)
+				ev.fault = faultSet(next()%31 + 1)
 				ev.retry = ev.fault&faultAddresses != 0 && next()%2 == 0
 			case evClear:
-				ev.fault = faultSet(next()%8 + 1)
+				ev.fault = faultSet(next()%31 + 1)
+			case evInstalled: // only of what is held, which the world sees to
+				ev.kind = evNeighbors
+			case evTrack:
+				ev.delta, ev.down = 4*(int(next())-128), next()%4 == 0
+			case evIdentity:
+				ev.from = []netip.AddrPort{lowPeer, self, highPeer}[next()%3]
 			case evSettings:
 				ev.settings = settings{
 					priority: max(1, next()), interval: centisecond * time.Duration(1+int(next())<<4), preempt: next()%2 == 0,
-					preemptDelay: time.Duration(next()) * time.Second, adverts: 1 + int(next()%100),
+					preemptDelay: time.Duration(next()) * time.Second, adverts: 1 + int(next()%100), version: 2 + int(next()%2),
+					plan: AnnouncePlan{Burst: int(next()) - 1, Repeat: int(next()) - 1, Spacing: time.Duration(next()) * time.Millisecond},
 				}
+				q := next()
+				ev.settings.quirks = quirks{q&1 != 0, q&2 != 0, q&4 != 0, q&8 != 0}
 			}
 			w.now = after(w.now, time.Duration(next())*time.Millisecond)
 			w.step(n, ev)

@@ -163,7 +163,7 @@ func (r *rig) reach(client *lab.Host, addr netip.Addr) {
 func (r *rig) wellFormed(v variant) {
 	r.t.Helper()
 	for _, s := range r.all {
-		if s.FRR || s.Process().Name != "vrrpd" {
+		if !r.isOurs(s) {
 			continue
 		}
 		router := s.Routers[0]

@@ -37,9 +37,15 @@ type machine struct {
 	yieldTo  State         // where that ends
 	paced    int           // Active: adverts left to send at pace, see update
 	pace     time.Duration // Active: the interval before it grew
-	losing   int           // Active: adverts in a row of rival, which has a lower claim and does not leave
-	news     pacer         // Active: when the neighbours are told
-	out      []action      // reused by every step
+	grouped  bool          // a member of a cluster, which decides
+	wants    bool          // grouped Backup: would be Active, because of why
+	why      Reason        // likewise
+	heardAt  instant       // Backup: the last advert
+	seen     sighting      // grouped Active: somebody else who is
+
+	losing int      // Active: adverts in a row of rival, which has a lower claim and does not leave
+	news   pacer    // Active: when the neighbours are told
+	out    []action // reused by every step
 }
 
 func newMachine(set settings, self netip.AddrPort) *machine {
@@ -87,6 +93,10 @@ func (m *machine) step(now instant, ev event) []action {
 		m.announceAgain(now)
 	case evIdentity:
 		m.self = ev.from
+	case evTake:
+		m.become(now, m.why, m.rival)
+	case evLeave:
+		m.giveUp(now, ev.concede)
 	}
 	return m.out
 }
@@ -203,9 +213,18 @@ func (m *machine) begin(now instant) {
 	}
 }
 
-// promote becomes Active. The advert comes first, so that another Active router
-// begins to leave while the addresses are installed.
+// promote becomes Active, unless a group has to agree.
 func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
+	if m.grouped {
+		m.want(why)
+		return
+	}
+	m.become(now, why, rival)
+}
+
+// become makes it Active. The advert comes first, so that another Active router
+// begins to leave while the addresses are installed.
+func (m *machine) become(now instant, why Reason, rival netip.AddrPort) {
 	m.send(m.effective())
 	m.do(action{kind: actInstall})
 	m.enter(Active, why, rival)
@@ -272,6 +291,7 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	m.skewed, m.beaten, m.waited, m.rival = false, false, false, netip.AddrPort{}
 	m.yielding, m.paced, m.losing = false, 0, 0
 	m.news = stopped()
+	m.wants, m.seen = false, sighting{}
 	if to == Initialize {
 		m.rest()
 	}

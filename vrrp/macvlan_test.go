@@ -15,12 +15,12 @@ import (
 )
 
 var (
-	vmac51   = VirtualRouter{VRID: 51, Family: IPv4, Version: 3, VirtualMAC: true}
-	vmac51v6 = VirtualRouter{VRID: 51, Family: IPv6, Version: 3, VirtualMAC: true}
+	nlVirtual4 = VirtualRouter{VRID: 51, Family: IPv4, Version: 3, VirtualMAC: true}
+	nlVirtual6 = VirtualRouter{VRID: 51, Family: IPv6, Version: 3, VirtualMAC: true}
 )
 
 // names lists the links.
-func (k *kernel) names() []string {
+func (k *fakeKernel) names() []string {
 	var out []string
 	for _, l := range k.State().Links {
 		out = append(out, l.Name)
@@ -29,7 +29,7 @@ func (k *kernel) names() []string {
 	return out
 }
 
-func (k *kernel) up(name string) bool {
+func (k *fakeKernel) up(name string) bool {
 	l, _ := k.State().Link(name)
 	return l.Up
 }
@@ -48,7 +48,7 @@ func TestVirtualLinkNames(t *testing.T) {
 		{IPv4, 255, 1<<31 - 1, []string{"vrrp.255", "vrrp.255.zik0zj"}},
 	} {
 		got := virtualLinkNames(VirtualRouter{Family: tt.family, VRID: tt.vrid}, tt.parent)
-		want(t, fmt.Sprint(tt), got, tt.want...)
+		wantList(t, fmt.Sprint(tt), got, tt.want...)
 		for _, name := range got {
 			if len(name) > maxInterfaceName {
 				t.Errorf("%s is too long", name)
@@ -59,18 +59,18 @@ func TestVirtualLinkNames(t *testing.T) {
 
 func TestVirtualMAC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
+		k := newFakeKernel("eth0")
 		k.put(t, "eth0", "192.0.2.1/24", 0)
 		n := k.netlink(Label("vip"))
-		a, log := mustOpen(t, n, vmac51, pair4)
-		b, _ := mustOpen(t, n, vmac51v6, single6)
-		want(t, "links", k.names(), "eth0", "vrrp.51", "vrrp6.51")
+		a, log := openNetlink(t, n, nlVirtual4, nlPair4)
+		b, _ := openNetlink(t, n, nlVirtual6, nlPair6)
+		wantList(t, "links", k.names(), "eth0", "vrrp.51", "vrrp6.51")
 		for _, name := range []string{"vrrp.51", "vrrp6.51"} {
 			l, _ := k.State().Link(name)
 			if l.Up || l.Kind != "macvlan" || l.Parent != 1 || l.Alias != "mainstay" {
 				t.Errorf("%s is %+v, want it down, above eth0", name, l)
 			}
-			c := k.conf[l.Index]
+			c := k.settings(l.Index)
 			if c[rtnl.ARPIgnore] != 1 || c[rtnl.ARPAnnounce] != 2 || c[rtnl.RPFilter] != 2 || c[rtnl.PromoteSecondaries] != 1 {
 				t.Errorf("settings of %s: %v", name, c)
 			}
@@ -81,34 +81,34 @@ func TestVirtualMAC(t *testing.T) {
 		if l, _ := k.State().Link("vrrp6.51"); l.MAC.String() != "00:00:5e:00:02:33" {
 			t.Errorf("MAC %v, want 00:00:5e:00:02:33", l.MAC)
 		}
-		parent := k.conf[1]
+		parent := k.settings(1)
 		if parent[rtnl.ARPIgnore] != 0 || parent[rtnl.ARPAnnounce] != 0 {
 			t.Errorf("eth0 changed before anything is held: %v", parent)
 		}
-		must(t, a.Install(theTests, pair4))
-		must(t, b.Install(theTests, single6))
-		want(t, "eth0", k.list("eth0"), "192.0.2.1/24")
-		want(t, "vrrp.51", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
-		want(t, "vrrp6.51", k.list("vrrp6.51"), "2001:db8::100/128", "fe80::100/64")
-		got := k.news[place{k.index("vrrp.51"), pair4[0]}]
-		if want := (rtnl.NewAddr{Index: k.index("vrrp.51"), Prefix: pair4[0], Label: "vrrp.51:vip", Protocol: 112, Metric: 65535}); got != want {
+		mustDo(t, a.Install(background, nlPair4))
+		mustDo(t, b.Install(background, nlPair6))
+		wantList(t, "eth0", k.list("eth0"), "192.0.2.1/24")
+		wantList(t, "vrrp.51", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
+		wantList(t, "vrrp6.51", k.list("vrrp6.51"), "2001:db8::100/128", "fe80::100/64")
+		got := k.asked(place{k.index("vrrp.51"), nlPair4[0]})
+		if want := (rtnl.NewAddr{Index: k.index("vrrp.51"), Prefix: nlPair4[0], Label: "vrrp.51:vip", Protocol: 112, Metric: 65535}); got != want {
 			t.Errorf("installed as %+v, want %+v", got, want)
 		}
-		if parent[rtnl.ARPIgnore] != 1 || parent[rtnl.ARPAnnounce] != 2 {
+		if parent = k.settings(1); parent[rtnl.ARPIgnore] != 1 || parent[rtnl.ARPAnnounce] != 2 {
 			t.Errorf("eth0 answers for the virtual addresses: %v", parent)
 		}
-		must(t, a.Remove(theTests, pair4))
-		must(t, b.Remove(theTests, single6))
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, b.Remove(background, nlPair6))
 		if k.up("vrrp.51") || k.up("vrrp6.51") {
 			t.Error("an interface without addresses is up")
 		}
-		if parent[rtnl.ARPIgnore] != 0 || parent[rtnl.ARPAnnounce] != 0 {
+		if parent = k.settings(1); parent[rtnl.ARPIgnore] != 0 || parent[rtnl.ARPAnnounce] != 0 {
 			t.Errorf("eth0 is not as before: %v", parent)
 		}
-		must(t, a.Close())
-		must(t, b.Close())
-		want(t, "links", k.names(), "eth0")
-		want(t, "events", log.take())
+		mustDo(t, a.Close())
+		mustDo(t, b.Close())
+		wantList(t, "links", k.names(), "eth0")
+		wantList(t, "events", log.take())
 	})
 }
 
@@ -127,24 +127,24 @@ func TestVirtualMACParentSettings(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0")
+				k := newFakeKernel("eth0")
 				n := k.netlink()
-				k.conf[1][rtnl.ARPIgnore] = tt.before
-				a, _ := mustOpen(t, n, vmac51, pair4)
-				b, _ := mustOpen(t, n, VirtualRouter{VRID: 52, Family: IPv4, VirtualMAC: true}, nil)
-				must(t, a.Install(theTests, pair4))
-				must(t, b.Install(theTests, nil))
-				must(t, a.Remove(theTests, pair4))
-				if got := k.conf[1][rtnl.ARPIgnore]; got != tt.held {
+				k.set(1, rtnl.ARPIgnore, tt.before)
+				a, _ := openNetlink(t, n, nlVirtual4, nlPair4)
+				b, _ := openNetlink(t, n, VirtualRouter{VRID: 52, Family: IPv4, VirtualMAC: true}, nil)
+				mustDo(t, a.Install(background, nlPair4))
+				mustDo(t, b.Install(background, nil))
+				mustDo(t, a.Remove(background, nlPair4))
+				if got := k.settings(1)[rtnl.ARPIgnore]; got != tt.held {
 					t.Errorf("arp_ignore %d while another router is there, want %d", got, tt.held)
 				}
-				k.conf[1][rtnl.ARPIgnore] = tt.change
-				must(t, b.Remove(theTests, nil))
-				if got := k.conf[1][rtnl.ARPIgnore]; got != tt.after {
+				k.set(1, rtnl.ARPIgnore, tt.change)
+				mustDo(t, b.Remove(background, nil))
+				if got := k.settings(1)[rtnl.ARPIgnore]; got != tt.after {
 					t.Errorf("arp_ignore %d at the end, want %d", got, tt.after)
 				}
-				must(t, a.Close())
-				must(t, b.Close())
+				mustDo(t, a.Close())
+				mustDo(t, b.Close())
 			})
 		})
 	}
@@ -153,41 +153,41 @@ func TestVirtualMACParentSettings(t *testing.T) {
 // Two interfaces with one VRID need two names.
 func TestVirtualMACTwoInterfaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0", "eth1")
+		k := newFakeKernel("eth0", "eth1")
 		c, err := netlinkConfigFor("eth1", nil)
-		must(t, err)
-		a, _ := mustOpen(t, k.netlink(), vmac51, pair4)
-		b, _ := mustOpen(t, newNetlink("eth1", c, k.dial), vmac51, pair4)
-		want(t, "links", k.names(), "eth0", "eth1", "vrrp.51", "vrrp.51.2")
-		must(t, a.Close())
-		must(t, b.Close())
-		want(t, "links", k.names(), "eth0", "eth1")
+		mustDo(t, err)
+		a, _ := openNetlink(t, k.netlink(), nlVirtual4, nlPair4)
+		b, _ := openNetlink(t, newNetlink("eth1", c, k.dial), nlVirtual4, nlPair4)
+		wantList(t, "links", k.names(), "eth0", "eth1", "vrrp.51", "vrrp.51.2")
+		mustDo(t, a.Close())
+		mustDo(t, b.Close())
+		wantList(t, "links", k.names(), "eth0", "eth1")
 	})
 }
 
 func TestVirtualMACNoName(t *testing.T) {
-	k := newKernel("eth0", "vrrp.51", "vrrp.51.1")
-	if _, err := k.netlink().Open(theTests, vmac51, pair4, nil); !errors.Is(err, syscall.EEXIST) {
+	k := newFakeKernel("eth0", "vrrp.51", "vrrp.51.1")
+	if _, err := k.netlink().Open(background, nlVirtual4, nlPair4, nil); !errors.Is(err, syscall.EEXIST) {
 		t.Errorf("Open: %v, want EEXIST", err)
 	}
-	if k.sessions != 0 {
+	if k.open() != 0 {
 		t.Error("a session is open")
 	}
 }
 
 // The files under /proc/sys are read-only in many containers.
 func TestVirtualMACReadOnly(t *testing.T) {
-	k := newKernel("eth0")
-	k.fail = func(call string) error {
+	k := newFakeKernel("eth0")
+	k.failing(func(call string) error {
 		if strings.HasPrefix(call, "ipv6") {
 			return syscall.EROFS
 		}
 		return nil
-	}
-	if _, err := k.netlink().Open(theTests, vmac51, pair4, nil); !errors.Is(err, syscall.EROFS) {
+	})
+	if _, err := k.netlink().Open(background, nlVirtual4, nlPair4, nil); !errors.Is(err, syscall.EROFS) {
 		t.Errorf("Open: %v, want EROFS", err)
 	}
-	want(t, "links", k.names(), "eth0")
+	wantList(t, "links", k.names(), "eth0")
 }
 
 func TestVirtualMACLeftovers(t *testing.T) {
@@ -197,26 +197,26 @@ func TestVirtualMACLeftovers(t *testing.T) {
 		opts []NetlinkOption
 		want []string
 	}{
-		{"ours", vmac51, nil, []string{"eth0", "eth1", "other", "private", "vrrp.51", "vrrp.52"}},
-		{"without a virtual MAC now", vr51, nil, []string{"eth0", "eth1", "other", "private", "vrrp.52"}},
-		{"swept", vr51, []NetlinkOption{SweepLeftovers()}, []string{"eth0", "eth1", "other", "private"}},
+		{"ours", nlVirtual4, nil, []string{"eth0", "eth1", "other", "private", "vrrp.51", "vrrp.52"}},
+		{"without a virtual MAC now", nlRouter4, nil, []string{"eth0", "eth1", "other", "private", "vrrp.52"}},
+		{"swept", nlRouter4, []NetlinkOption{SweepLeftovers()}, []string{"eth0", "eth1", "other", "private"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0", "eth1")
+				k := newFakeKernel("eth0", "eth1")
 				macvlan := func(name string, parent int, vr VirtualRouter, alias string) {
 					_, err := k.AddMacvlan(rtnl.Macvlan{Name: name, Parent: parent, MAC: vr.MAC(), Alias: alias})
-					must(t, err)
+					mustDo(t, err)
 				}
-				macvlan("vrrp.51", 1, vmac51, "mainstay")
+				macvlan("vrrp.51", 1, nlVirtual4, "mainstay")
 				k.put(t, "vrrp.51", "192.0.2.100/24", 112)
 				macvlan("vrrp.52", 1, VirtualRouter{VRID: 52, Family: IPv4}, "mainstay")
-				macvlan("other", 2, vmac51, "mainstay") // above another interface
+				macvlan("other", 2, nlVirtual4, "mainstay") // above another interface
 				macvlan("private", 1, VirtualRouter{VRID: 53, Family: IPv4}, "")
-				a, _ := mustOpen(t, k.netlink(tt.opts...), tt.vr, pair4)
-				want(t, "links", k.names(), tt.want...)
-				want(t, "addresses", k.list("vrrp.51"))
-				must(t, a.Close())
+				a, _ := openNetlink(t, k.netlink(tt.opts...), tt.vr, nlPair4)
+				wantList(t, "links", k.names(), tt.want...)
+				wantList(t, "addresses", k.list("vrrp.51"))
+				mustDo(t, a.Close())
 			})
 		})
 	}
@@ -224,23 +224,23 @@ func TestVirtualMACLeftovers(t *testing.T) {
 
 func TestVirtualMACCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, _ := mustOpen(t, k.netlink(), vmac51, pair4)
-		must(t, a.Install(theTests, pair4))
-		must(t, a.Close())
-		want(t, "left over", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
-		b, _ := mustOpen(t, k.netlink(), vmac51, pair4)
-		want(t, "cleaned", k.list("vrrp.51"))
-		must(t, b.Close())
-		want(t, "links", k.names(), "eth0")
+		k := newFakeKernel("eth0")
+		a, _ := openNetlink(t, k.netlink(), nlVirtual4, nlPair4)
+		mustDo(t, a.Install(background, nlPair4))
+		mustDo(t, a.Close())
+		wantList(t, "left over", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
+		b, _ := openNetlink(t, k.netlink(), nlVirtual4, nlPair4)
+		wantList(t, "cleaned", k.list("vrrp.51"))
+		mustDo(t, b.Close())
+		wantList(t, "links", k.names(), "eth0")
 	})
 }
 
 func TestVirtualMACLosses(t *testing.T) {
-	lose := map[string]func(*testing.T, *kernel){
-		"interface deleted":  func(t *testing.T, k *kernel) { must(t, k.DelLink(k.index("vrrp.51"))) },
-		"address removed":    func(t *testing.T, k *kernel) { k.take(t, "vrrp.51", "192.0.2.100/24") },
-		"interface set down": func(t *testing.T, k *kernel) { must(t, k.SetUp(k.index("vrrp.51"), false)) },
+	lose := map[string]func(*testing.T, *fakeKernel){
+		"interface deleted":  func(t *testing.T, k *fakeKernel) { mustDo(t, k.DelLink(k.index("vrrp.51"))) },
+		"address removed":    func(t *testing.T, k *fakeKernel) { k.take(t, "vrrp.51", "192.0.2.100/24") },
+		"interface set down": func(t *testing.T, k *fakeKernel) { mustDo(t, k.SetUp(k.index("vrrp.51"), false)) },
 	}
 	for _, tt := range []struct {
 		how    string
@@ -260,28 +260,28 @@ func TestVirtualMACLosses(t *testing.T) {
 	} {
 		t.Run(tt.how+" "+tt.policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0")
-				a, log := mustOpen(t, k.netlink(OnLoss(tt.policy)), vmac51, pair4)
-				must(t, a.Install(theTests, pair4))
+				k := newFakeKernel("eth0")
+				a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlVirtual4, nlPair4)
+				mustDo(t, a.Install(background, nlPair4))
 				lose[tt.how](t, k)
 				synctest.Wait()
-				want(t, "events", log.take(), tt.events...)
+				wantList(t, "events", log.take(), tt.events...)
 				ready := k.up("vrrp.51") && len(k.list("vrrp.51")) == 2
 				if ready != tt.ready {
 					t.Errorf("ready: %v, want %v", ready, tt.ready)
 				}
 				time.Sleep(time.Hour)
-				want(t, "later", log.take())
-				must(t, a.Remove(theTests, pair4))
-				want(t, "removed", k.list("vrrp.51"))
-				must(t, a.Install(theTests, pair4))
-				want(t, "held again", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
-				if !k.up("vrrp.51") || k.conf[1][rtnl.ARPIgnore] != 1 {
+				wantList(t, "later", log.take())
+				mustDo(t, a.Remove(background, nlPair4))
+				wantList(t, "removed", k.list("vrrp.51"))
+				mustDo(t, a.Install(background, nlPair4))
+				wantList(t, "held again", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
+				if !k.up("vrrp.51") || k.settings(1)[rtnl.ARPIgnore] != 1 {
 					t.Error("the second time, the interface is not ready")
 				}
-				must(t, a.Remove(theTests, pair4))
-				must(t, a.Close())
-				want(t, "links", k.names(), "eth0")
+				mustDo(t, a.Remove(background, nlPair4))
+				mustDo(t, a.Close())
+				wantList(t, "links", k.names(), "eth0")
 			})
 		})
 	}
@@ -292,11 +292,11 @@ func TestVirtualMACParentGoesAndComes(t *testing.T) {
 	for _, how := range []string{"deleted", "renamed", "deleted while idle", "renamed while idle"} {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0")
-				a, log := mustOpen(t, k.netlink(), vmac51, pair4)
+				k := newFakeKernel("eth0")
+				a, log := openNetlink(t, k.netlink(), nlVirtual4, nlPair4)
 				idle := strings.HasSuffix(how, "idle")
 				if !idle {
-					must(t, a.Install(theTests, pair4))
+					mustDo(t, a.Install(background, nlPair4))
 				}
 				if strings.HasPrefix(how, "renamed") {
 					k.mu.Lock()
@@ -304,29 +304,29 @@ func TestVirtualMACParentGoesAndComes(t *testing.T) {
 					k.tell()
 					k.mu.Unlock()
 				} else {
-					must(t, k.DelLink(1))
+					mustDo(t, k.DelLink(1))
 				}
 				synctest.Wait()
 				if !idle {
-					want(t, "gone", log.take(), "lost 192.0.2.100", "lost 192.0.2.101")
-					want(t, "addresses", k.list("vrrp.51"))
+					wantList(t, "gone", log.take(), "lost 192.0.2.100", "lost 192.0.2.101")
+					wantList(t, "addresses", k.list("vrrp.51"))
 				}
 				second := k.plug("eth0")
 				synctest.Wait()
 				if idle {
-					must(t, a.Install(theTests, pair4))
+					mustDo(t, a.Install(background, nlPair4))
 				} else {
-					want(t, "back", log.take(), "restored 192.0.2.100", "restored 192.0.2.101")
+					wantList(t, "back", log.take(), "restored 192.0.2.100", "restored 192.0.2.101")
 				}
 				l, _ := k.State().Link("vrrp.51")
 				if !l.Up || l.Parent != second || len(k.list("vrrp.51")) != 2 {
 					t.Errorf("vrrp.51 is %+v with %q, want it up above the new eth0", l, k.list("vrrp.51"))
 				}
-				if k.conf[second][rtnl.ARPIgnore] != 1 || strings.HasPrefix(how, "renamed") && k.conf[1][rtnl.ARPIgnore] != 0 {
-					t.Errorf("arp_ignore of the new and the old interface: %v, %v", k.conf[second], k.conf[1])
+				if k.settings(second)[rtnl.ARPIgnore] != 1 || strings.HasPrefix(how, "renamed") && k.settings(1)[rtnl.ARPIgnore] != 0 {
+					t.Errorf("arp_ignore of the new and the old interface: %v, %v", k.settings(second), k.settings(1))
 				}
-				must(t, a.Remove(theTests, pair4))
-				must(t, a.Close())
+				mustDo(t, a.Remove(background, nlPair4))
+				mustDo(t, a.Close())
 				if slices.Contains(k.names(), "vrrp.51") {
 					t.Errorf("links %q, want no macvlan", k.names())
 				}
@@ -337,27 +337,27 @@ func TestVirtualMACParentGoesAndComes(t *testing.T) {
 
 func TestVirtualMACDynamicInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel()
-		a, _ := mustOpen(t, k.netlink(DynamicInterface()), vmac51, pair4)
+		k := newFakeKernel()
+		a, _ := openNetlink(t, k.netlink(DynamicInterface()), nlVirtual4, nlPair4)
 		k.plug("eth0")
 		synctest.Wait()
-		must(t, a.Install(theTests, pair4))
-		want(t, "held", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
-		must(t, a.Remove(theTests, pair4))
-		must(t, a.Close())
-		want(t, "links", k.names(), "eth0")
+		mustDo(t, a.Install(background, nlPair4))
+		wantList(t, "held", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, a.Close())
+		wantList(t, "links", k.names(), "eth0")
 	})
 }
 
 // A host with net.ipv6 switched off has no such settings.
 func TestVirtualMACWithoutIPv6(t *testing.T) {
-	k := newKernel("eth0")
-	k.fail = func(call string) error {
+	k := newFakeKernel("eth0")
+	k.failing(func(call string) error {
 		if strings.HasPrefix(call, "ipv6") {
 			return syscall.ENOENT
 		}
 		return nil
-	}
-	a, _ := mustOpen(t, k.netlink(), vmac51, []netip.Prefix{netip.MustParsePrefix("192.0.2.100/32")})
-	must(t, a.Close())
+	})
+	a, _ := openNetlink(t, k.netlink(), nlVirtual4, []netip.Prefix{netip.MustParsePrefix("192.0.2.100/32")})
+	mustDo(t, a.Close())
 }

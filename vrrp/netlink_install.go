@@ -101,11 +101,15 @@ func (r *netlinkRouter) lockedPut(v *vip, link rtnl.Link, have *[]rtnl.Addr) err
 
 func (r *netlinkRouter) lockedOurs(v *vip, link rtnl.Link) {
 	v.state, v.at, v.missed = vipOurs, place{link.Index, v.prefix}, false
+	r.stale = slices.DeleteFunc(r.stale, func(p place) bool { return p == v.at })
 }
 
 // lockedForeign notes that somebody else has configured the address on this
 // host, and reports it once.
 func (r *netlinkRouter) lockedForeign(v *vip, a rtnl.Addr) {
+	if v.state == vipOurs && v.at.link != a.Index {
+		r.stale = append(r.stale, v.at) // ours is elsewhere
+	}
 	v.state, v.at, v.missed = vipForeign, place{a.Index, a.Prefix}, false
 	if addr := v.prefix.Addr(); !slices.Contains(r.told, addr) {
 		r.told = append(r.told, addr)

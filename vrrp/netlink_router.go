@@ -30,6 +30,8 @@ type netlinkRouter struct {
 	virtual virtualLink
 	renewed time.Time // the lifetimes
 	repairs backoff
+	looked  *rtnl.State // what the watcher knew when the kernel was asked or changed last
+	doubts  backoff     // since then
 	news    []netlinkNews
 
 	sending sync.Mutex    // held while an event is told, and taken before nothing else
@@ -94,6 +96,8 @@ func (r *netlinkRouter) lockedInstall(ctx context.Context, vips []netip.Prefix) 
 		}
 		if err == nil {
 			r.held, r.renewed = true, time.Now()
+			r.lockedLooked(r.session.host.State(), r.renewed)
+			r.session.changed()
 			return nil
 		}
 		// What the watcher knows may be a little old: ask once.
@@ -146,6 +150,9 @@ func (r *netlinkRouter) Remove(context.Context, []netip.Prefix) error {
 	r.lockedAbandon(r.vips)
 	r.vips, r.news = nil, nil
 	err := r.lockedDelete()
+	if err != nil {
+		r.session.changed() // tend tries again
+	}
 	err = errors.Join(err, r.lockedReleaseParent())
 	n.mu.Unlock()
 	err = errors.Join(err, r.setDown())

@@ -38,16 +38,32 @@ func (r *netlinkRouter) lockedTend(now time.Time, s seen) (next time.Time) {
 		return next
 	}
 	renew := r.lockedRenewal()
-	if due := !renew.IsZero() && !now.Before(renew); !due && r.lockedIntact(s) {
-		return earlier(next, renew)
+	if renew.IsZero() || now.Before(renew) {
+		wait := r.repairs.wait(now)
+		switch {
+		case r.lockedIntact(s):
+			return earlier(next, renew)
+		case s.State == r.looked:
+			wait = max(wait, r.doubts.wait(now))
+		}
+		if wait > 0 {
+			return earlier(next, earlier(renew, now.Add(wait)))
+		}
 	}
-	if wait := r.repairs.wait(now); wait > 0 && (renew.IsZero() || now.Before(renew)) {
-		return earlier(next, now.Add(wait))
-	}
-	if err := r.lockedRepair(now); err != nil {
+	err := r.lockedRepair()
+	r.lockedLooked(s.State, now)
+	if err != nil {
 		return earlier(next, now.Add(tryAgain))
 	}
-	return earlier(next, r.lockedRenewal())
+	return earlier(next, earlier(r.lockedRenewal(), r.doubts.until))
+}
+
+// lockedLooked notes what the watcher knew when the kernel was asked, or changed.
+// A change that is undone before the watcher reads of either is no news to it. So
+// while the watcher knows another state than the books, the kernel is asked again.
+func (r *netlinkRouter) lockedLooked(s *rtnl.State, now time.Time) {
+	r.looked = s
+	r.doubts.hit(now)
 }
 
 // lockedRenewal is when the lifetimes are to be renewed; the zero time: never.
@@ -64,7 +80,8 @@ func (r *netlinkRouter) lockedIntact(s seen) bool {
 	link, home := s.Link(r.n.iface)
 	ok := home
 	if home && r.vr.VirtualMAC {
-		link, ok = s.LinkByIndex(r.virtual.index)
+		parent := link
+		link, ok = r.virtual.among(s.Links, parent)
 		ok = ok && link.Up
 	}
 	for i := range r.vips {
@@ -75,7 +92,7 @@ func (r *netlinkRouter) lockedIntact(s seen) bool {
 				return false
 			}
 		case vipForeign:
-			if _, there := s.addrs[v.at]; !there {
+			if _, there := s.addrs[v.at]; !ok || !there || v.at.link != link.Index {
 				return false
 			}
 		case vipMissing:
@@ -95,13 +112,13 @@ var (
 
 // lockedRepair asks the kernel, since the watcher may know less than the books,
 // and brings back what is missing. An error means that it must be called again.
-func (r *netlinkRouter) lockedRepair(now time.Time) error {
+func (r *netlinkRouter) lockedRepair() error {
 	host, c := r.session.host, &r.n.config
 	links, err := host.Links()
 	if err != nil {
 		return err
 	}
-	now = time.Now() // the process may have been stopped until now
+	now := time.Now() // the process may have been stopped until now
 	expired := c.lifetime != 0 && now.Sub(r.renewed) >= c.lifetime
 	if _, ok := linkNamed(links, r.n.iface); !ok {
 		r.lockedHomeless()
@@ -153,7 +170,7 @@ func (r *netlinkRouter) lockedJudge(link rtnl.Link, ok bool, have []rtnl.Addr, e
 				}
 			}
 		case ok && !there && !link.Up && v.prefix.Addr().Is6():
-			v.state = vipMissing // no loss: it comes back with the link
+			r.lockedMissing(v) // no loss: it comes back with the link
 		case v.state == vipOurs && expired:
 			r.lockedLost(v, errAddressExpired)
 		case v.state == vipOurs && policy == Resign:

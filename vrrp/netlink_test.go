@@ -17,28 +17,27 @@ import (
 )
 
 var (
-	vr51     = VirtualRouter{VRID: 51, Family: IPv4, Version: 3}
-	vr51v6   = VirtualRouter{VRID: 51, Family: IPv6, Version: 3}
-	pair4    = []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24"), netip.MustParsePrefix("192.0.2.101/24")}
-	single6  = []netip.Prefix{netip.MustParsePrefix("fe80::100/64"), netip.MustParsePrefix("2001:db8::100/128")}
-	tagged   = rtnl.NewAddr{Protocol: defaultAddressProtocol}
-	theTests = context.Background()
+	nlRouter4  = VirtualRouter{VRID: 51, Family: IPv4, Version: 3}
+	nlRouter6  = VirtualRouter{VRID: 51, Family: IPv6, Version: 3}
+	nlPair4    = []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24"), netip.MustParsePrefix("192.0.2.101/24")}
+	nlPair6    = []netip.Prefix{netip.MustParsePrefix("fe80::100/64"), netip.MustParsePrefix("2001:db8::100/128")}
+	background = context.Background()
 )
 
-// eventLog collects what a router is told.
-type eventLog struct {
+// addressLog collects what a router is told.
+type addressLog struct {
 	mu     sync.Mutex
 	events []AddressEvent
 }
 
-func (l *eventLog) add(e AddressEvent) {
+func (l *addressLog) add(e AddressEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events = append(l.events, e)
 }
 
 // take returns "kind address" of each event until now, sorted, and forgets them.
-func (l *eventLog) take() []string {
+func (l *addressLog) take() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := []string{}
@@ -51,9 +50,9 @@ func (l *eventLog) take() []string {
 	return out
 }
 
-func mustOpen(t *testing.T, n *Netlink, vr VirtualRouter, vips []netip.Prefix) (Addresses, *eventLog) {
+func openNetlink(t *testing.T, n *Netlink, vr VirtualRouter, vips []netip.Prefix) (Addresses, *addressLog) {
 	t.Helper()
-	log := &eventLog{}
+	log := &addressLog{}
 	a, err := n.Open(t.Context(), vr, vips, log.add)
 	if err != nil {
 		t.Fatal(err)
@@ -61,15 +60,15 @@ func mustOpen(t *testing.T, n *Netlink, vr VirtualRouter, vips []netip.Prefix) (
 	return a, log
 }
 
-func must(t *testing.T, err error) {
+func mustDo(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// want compares lists.
-func want(t *testing.T, what string, got []string, want ...string) {
+// wantList compares lists.
+func wantList(t *testing.T, what string, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: %q, want %q", what, got, want)
@@ -77,23 +76,23 @@ func want(t *testing.T, what string, got []string, want ...string) {
 }
 
 // put installs an address as somebody else would.
-func (k *kernel) put(t *testing.T, link, prefix string, protocol uint8) {
+func (k *fakeKernel) put(t *testing.T, link, prefix string, protocol uint8) {
 	t.Helper()
 	l, ok := k.State().Link(link)
 	if !ok {
 		t.Fatalf("no link %s", link)
 	}
-	must(t, k.AddAddr(rtnl.NewAddr{Index: l.Index, Prefix: netip.MustParsePrefix(prefix), Protocol: protocol}))
+	mustDo(t, k.AddAddr(rtnl.NewAddr{Index: l.Index, Prefix: netip.MustParsePrefix(prefix), Protocol: protocol}))
 }
 
 // take removes an address as somebody else would.
-func (k *kernel) take(t *testing.T, link, prefix string) {
+func (k *fakeKernel) take(t *testing.T, link, prefix string) {
 	t.Helper()
 	l, _ := k.State().Link(link)
-	must(t, k.DelAddr(l.Index, netip.MustParsePrefix(prefix)))
+	mustDo(t, k.DelAddr(l.Index, netip.MustParsePrefix(prefix)))
 }
 
-func (k *kernel) index(name string) int {
+func (k *fakeKernel) index(name string) int {
 	l, _ := k.State().Link(name)
 	return l.Index
 }
@@ -131,35 +130,35 @@ func TestNetlinkOptions(t *testing.T) {
 
 func TestNetlinkInstallAndRemove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
+		k := newFakeKernel("eth0")
 		k.put(t, "eth0", "192.0.2.1/24", 0)
 		n := k.netlink(Label("vip"), NoPrefixRoute())
-		a, log := mustOpen(t, n, vr51, pair4)
-		want(t, "after Open", k.list("eth0"), "192.0.2.1/24")
-		must(t, a.Install(theTests, pair4))
-		want(t, "held", k.list("eth0"), "192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24")
-		got := k.news[place{k.index("eth0"), pair4[0]}]
-		if want := (rtnl.NewAddr{Index: 1, Prefix: pair4[0], Label: "eth0:vip", Protocol: 112, NoPrefixRoute: true}); got != want {
+		a, log := openNetlink(t, n, nlRouter4, nlPair4)
+		wantList(t, "after Open", k.list("eth0"), "192.0.2.1/24")
+		mustDo(t, a.Install(background, nlPair4))
+		wantList(t, "held", k.list("eth0"), "192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24")
+		got := k.asked(place{k.index("eth0"), nlPair4[0]})
+		if want := (rtnl.NewAddr{Index: 1, Prefix: nlPair4[0], Label: "eth0:vip", Protocol: 112, NoPrefixRoute: true}); got != want {
 			t.Errorf("installed as %+v, want %+v", got, want)
 		}
 		if s := n.Snapshot(); s.Addresses != 2 || s.Routers != 1 || s.Interface != "eth0" {
 			t.Errorf("snapshot %+v, want 2 addresses of 1 router on eth0", s)
 		}
-		must(t, a.Install(theTests, pair4[1:])) // an Update
+		mustDo(t, a.Install(background, nlPair4[1:])) // an Update
 		synctest.Wait()
-		want(t, "one less", k.list("eth0"), "192.0.2.1/24", "192.0.2.101/24")
-		must(t, a.Install(theTests, pair4))
-		must(t, a.Remove(theTests, pair4))
-		want(t, "removed", k.list("eth0"), "192.0.2.1/24")
-		must(t, a.Remove(theTests, pair4))
-		must(t, a.Close())
-		must(t, a.Close())
+		wantList(t, "one less", k.list("eth0"), "192.0.2.1/24", "192.0.2.101/24")
+		mustDo(t, a.Install(background, nlPair4))
+		mustDo(t, a.Remove(background, nlPair4))
+		wantList(t, "removed", k.list("eth0"), "192.0.2.1/24")
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, a.Close())
+		mustDo(t, a.Close())
 		synctest.Wait()
-		want(t, "events", log.take())
-		if k.sessions != 0 {
-			t.Errorf("%d sessions are open, want none", k.sessions)
+		wantList(t, "events", log.take())
+		if k.open() != 0 {
+			t.Errorf("%d sessions are open, want none", k.open())
 		}
-		if err := a.Install(theTests, pair4); err == nil {
+		if err := a.Install(background, nlPair4); err == nil {
 			t.Error("a closed router installs addresses")
 		}
 	})
@@ -167,20 +166,20 @@ func TestNetlinkInstallAndRemove(t *testing.T) {
 
 func TestNetlinkIPv6(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, _ := mustOpen(t, k.netlink(Label("vip")), vr51v6, single6)
-		must(t, a.Install(theTests, single6))
+		k := newFakeKernel("eth0")
+		a, _ := openNetlink(t, k.netlink(Label("vip")), nlRouter6, nlPair6)
+		mustDo(t, a.Install(background, nlPair6))
 		for _, tt := range []rtnl.NewAddr{
-			{Index: 1, Prefix: single6[0], Label: "eth0:vip", Protocol: 112},
-			{Index: 1, Prefix: single6[1], Label: "eth0:vip", Protocol: 112, Deprecated: true},
+			{Index: 1, Prefix: nlPair6[0], Label: "eth0:vip", Protocol: 112},
+			{Index: 1, Prefix: nlPair6[1], Label: "eth0:vip", Protocol: 112, Deprecated: true},
 		} {
-			if got := k.news[place{1, tt.Prefix}]; got != tt {
+			if got := k.asked(place{1, tt.Prefix}); got != tt {
 				t.Errorf("installed as %+v, want %+v", got, tt)
 			}
 		}
-		must(t, a.Remove(theTests, single6))
-		want(t, "removed", k.list("eth0"))
-		must(t, a.Close())
+		mustDo(t, a.Remove(background, nlPair6))
+		wantList(t, "removed", k.list("eth0"))
+		mustDo(t, a.Close())
 	})
 }
 
@@ -200,27 +199,27 @@ func TestNetlinkLeftovers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0")
+				k := newFakeKernel("eth0")
 				k.tags = tt.tags
 				k.put(t, "eth0", "192.0.2.100/24", 112) // a leftover VIP, and the first address of its subnet
 				k.put(t, "eth0", "192.0.2.1/24", 0)     // that of the host
 				k.put(t, "eth0", "192.0.2.101/24", 0)   // a VIP that somebody else has configured
 				k.put(t, "eth0", "192.0.2.200/24", 112) // a leftover of another router
 				k.put(t, "eth0", "192.0.2.201/24", 99)
-				vips := append(slices.Clone(pair4), netip.MustParsePrefix("192.0.2.201/32"))
+				vips := append(slices.Clone(nlPair4), netip.MustParsePrefix("192.0.2.201/32"))
 				if tt.name != "another number" {
-					vips = pair4
+					vips = nlPair4
 				}
 				n := k.netlink(tt.opts...)
-				a, _ := mustOpen(t, n, vr51, vips)
-				want(t, "after Open", k.list("eth0"), tt.want...)
+				a, _ := openNetlink(t, n, nlRouter4, vips)
+				wantList(t, "after Open", k.list("eth0"), tt.want...)
 				if got, want := int(n.Snapshot().Leftovers), 5-len(tt.want); got != want {
 					t.Errorf("%d leftovers counted, want %d", got, want)
 				}
-				if k.conf[1][rtnl.PromoteSecondaries] != 0 {
+				if k.settings(1)[rtnl.PromoteSecondaries] != 0 {
 					t.Error("promote_secondaries stays on")
 				}
-				must(t, a.Close())
+				mustDo(t, a.Close())
 			})
 		})
 	}
@@ -229,71 +228,71 @@ func TestNetlinkLeftovers(t *testing.T) {
 // A crash between Install and Remove, then another process.
 func TestNetlinkCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, _ := mustOpen(t, k.netlink(), vr51, pair4)
-		must(t, a.Install(theTests, pair4))
-		must(t, a.Close()) // removes nothing
-		want(t, "left over", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-		b, _ := mustOpen(t, k.netlink(), vr51, pair4)
-		want(t, "cleaned", k.list("eth0"))
-		must(t, b.Close())
+		k := newFakeKernel("eth0")
+		a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
+		mustDo(t, a.Install(background, nlPair4))
+		mustDo(t, a.Close()) // removes nothing
+		wantList(t, "left over", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+		b, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
+		wantList(t, "cleaned", k.list("eth0"))
+		mustDo(t, b.Close())
 	})
 }
 
 // TestNetlinkSweepSparesOthers: what an open router holds is no leftover.
 func TestNetlinkSweepSparesOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
+		k := newFakeKernel("eth0")
 		n := k.netlink(SweepLeftovers())
-		a, _ := mustOpen(t, n, vr51, pair4)
-		must(t, a.Install(theTests, pair4))
-		b, _ := mustOpen(t, n, VirtualRouter{VRID: 52, Family: IPv4}, vips4[:0])
-		want(t, "after the second Open", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-		must(t, b.Close())
-		must(t, a.Remove(theTests, pair4))
-		must(t, a.Close())
+		a, _ := openNetlink(t, n, nlRouter4, nlPair4)
+		mustDo(t, a.Install(background, nlPair4))
+		b, _ := openNetlink(t, n, VirtualRouter{VRID: 52, Family: IPv4}, vips4[:0])
+		wantList(t, "after the second Open", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+		mustDo(t, b.Close())
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, a.Close())
 	})
 }
 
 // TestNetlinkForeign is an address owner: the host has the address anyway.
 func TestNetlinkForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
+		k := newFakeKernel("eth0")
 		k.put(t, "eth0", "192.0.2.100/24", 0)
 		n := k.netlink()
-		a, log := mustOpen(t, n, vr51, pair4)
+		a, log := openNetlink(t, n, nlRouter4, nlPair4)
 		for range 2 {
-			must(t, a.Install(theTests, pair4))
-			must(t, a.Remove(theTests, pair4))
-			want(t, "left alone", k.list("eth0"), "192.0.2.100/24")
+			mustDo(t, a.Install(background, nlPair4))
+			mustDo(t, a.Remove(background, nlPair4))
+			wantList(t, "left alone", k.list("eth0"), "192.0.2.100/24")
 		}
-		want(t, "reported once", log.take(), "conflict 192.0.2.100")
+		wantList(t, "reported once", log.take(), "conflict 192.0.2.100")
 		if n.Snapshot().Foreign != 1 {
 			t.Errorf("%d counted, want 1", n.Snapshot().Foreign)
 		}
-		must(t, a.Install(theTests, pair4))
+		mustDo(t, a.Install(background, nlPair4))
 		k.take(t, "eth0", "192.0.2.100/24")
 		synctest.Wait()
-		want(t, "ours now", log.take(), "restored 192.0.2.100", "restored 192.0.2.101") // the sibling went along
-		want(t, "both held", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-		must(t, a.Remove(theTests, pair4))
-		want(t, "removed", k.list("eth0"))
-		must(t, a.Close())
+		wantList(t, "ours now", log.take(), "restored 192.0.2.100", "restored 192.0.2.101") // the sibling went along
+		wantList(t, "both held", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+		mustDo(t, a.Remove(background, nlPair4))
+		wantList(t, "removed", k.list("eth0"))
+		mustDo(t, a.Close())
 	})
 }
 
 // Somebody removes ours and configures the same: it is theirs.
 func TestNetlinkBecomesForeign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, log := mustOpen(t, k.netlink(), vr51, vips4)
-		must(t, a.Install(theTests, vips4))
+		k := newFakeKernel("eth0")
+		a, log := openNetlink(t, k.netlink(), nlRouter4, vips4)
+		mustDo(t, a.Install(background, vips4))
 		k.edit(func(a *rtnl.Addr) { a.Protocol = 0 })
 		synctest.Wait()
-		want(t, "events", log.take(), "conflict 192.0.2.100")
-		must(t, a.Remove(theTests, vips4))
-		want(t, "left alone", k.list("eth0"), "192.0.2.100/24")
-		must(t, a.Close())
+		wantList(t, "events", log.take(), "conflict 192.0.2.100")
+		mustDo(t, a.Remove(background, vips4))
+		wantList(t, "left alone", k.list("eth0"), "192.0.2.100/24")
+		mustDo(t, a.Close())
 	})
 }
 
@@ -309,26 +308,26 @@ func TestNetlinkPolicies(t *testing.T) {
 	} {
 		t.Run(tt.policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0")
+				k := newFakeKernel("eth0")
 				n := k.netlink(OnLoss(tt.policy))
-				a, log := mustOpen(t, n, vr51, pair4)
-				must(t, a.Install(theTests, pair4))
+				a, log := openNetlink(t, n, nlRouter4, nlPair4)
+				mustDo(t, a.Install(background, nlPair4))
 				k.take(t, "eth0", "192.0.2.101/24")
 				synctest.Wait()
-				want(t, "events", log.take(), tt.events...)
-				want(t, "held", k.list("eth0"), tt.held...)
+				wantList(t, "events", log.take(), tt.events...)
+				wantList(t, "held", k.list("eth0"), tt.held...)
 				time.Sleep(time.Hour)
-				want(t, "events later", log.take())
+				wantList(t, "events later", log.take())
 				s := n.Snapshot()
 				if s.Restored != uint64(strings.Count(fmt.Sprint(tt.events), "restored")) || s.Lost != uint64(strings.Count(fmt.Sprint(tt.events), "lost")) {
 					t.Errorf("snapshot %+v, want what was told", s)
 				}
-				must(t, a.Remove(theTests, pair4))
-				must(t, a.Install(theTests, pair4)) // another term
-				want(t, "held again", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-				must(t, a.Remove(theTests, pair4))
-				want(t, "removed", k.list("eth0"))
-				must(t, a.Close())
+				mustDo(t, a.Remove(background, nlPair4))
+				mustDo(t, a.Install(background, nlPair4)) // another term
+				wantList(t, "held again", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+				mustDo(t, a.Remove(background, nlPair4))
+				wantList(t, "removed", k.list("eth0"))
+				mustDo(t, a.Close())
 			})
 		})
 	}
@@ -337,17 +336,17 @@ func TestNetlinkPolicies(t *testing.T) {
 // A failure of duplicate address detection makes an address useless.
 func TestNetlinkDuplicateDetection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, log := mustOpen(t, k.netlink(), vr51v6, single6)
-		must(t, a.Install(theTests, single6))
+		k := newFakeKernel("eth0")
+		a, log := openNetlink(t, k.netlink(), nlRouter6, nlPair6)
+		mustDo(t, a.Install(background, nlPair6))
 		k.edit(func(a *rtnl.Addr) { a.Tentative = true })
 		synctest.Wait()
-		want(t, "events", log.take(), "restored 2001:db8::100", "restored fe80::100")
+		wantList(t, "events", log.take(), "restored 2001:db8::100", "restored fe80::100")
 		if slices.ContainsFunc(k.State().Addrs, func(a rtnl.Addr) bool { return a.Tentative }) {
 			t.Errorf("still tentative: %+v", k.State().Addrs)
 		}
-		must(t, a.Remove(theTests, single6))
-		must(t, a.Close())
+		mustDo(t, a.Remove(background, nlPair6))
+		mustDo(t, a.Close())
 	})
 }
 
@@ -355,60 +354,108 @@ func TestNetlinkDuplicateDetection(t *testing.T) {
 func TestNetlinkOldNews(t *testing.T) {
 	for _, policy := range []LossPolicy{Reinstall, Resign, Ignore} {
 		synctest.Test(t, func(t *testing.T) {
-			k := newKernel("eth0")
-			a, log := mustOpen(t, k.netlink(OnLoss(policy)), vr51, pair4)
+			k := newFakeKernel("eth0")
+			a, log := openNetlink(t, k.netlink(OnLoss(policy)), nlRouter4, nlPair4)
 			k.deafen(true)
-			must(t, a.Install(theTests, pair4))
-			k.mu.Lock()
-			for _, f := range k.changed {
-				f()
-			}
-			k.mu.Unlock()
+			mustDo(t, a.Install(background, nlPair4))
+			k.poke()
 			synctest.Wait()
-			want(t, policy.String(), log.take())
+			wantList(t, policy.String(), log.take())
 			k.deafen(false)
 			synctest.Wait()
-			want(t, policy.String(), log.take())
-			want(t, "held", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-			must(t, a.Remove(theTests, pair4))
-			must(t, a.Close())
+			wantList(t, policy.String(), log.take())
+			wantList(t, "held", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+			mustDo(t, a.Remove(background, nlPair4))
+			mustDo(t, a.Close())
 		})
 	}
+}
+
+// An address that is removed right after it was installed: the watcher reads of
+// both at once, and has no news to tell.
+func TestNetlinkUnnoticed(t *testing.T) {
+	for _, tt := range []struct {
+		policy LossPolicy
+		want   []string
+	}{
+		{Reinstall, []string{"restored 192.0.2.101"}},
+		{Resign, []string{"lost 192.0.2.101"}},
+		{Ignore, []string{}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			k := newFakeKernel("eth0")
+			a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlRouter4, nlPair4)
+			k.deafen(true)
+			mustDo(t, a.Install(background, nlPair4))
+			k.mu.Lock()
+			k.addrs = k.addrs[:1]
+			k.mu.Unlock()
+			time.Sleep(time.Second)
+			wantList(t, tt.policy.String(), log.take(), tt.want...)
+			time.Sleep(time.Minute)
+			if got := k.called("addrs"); got > 120 { // the watcher still knows nothing
+				t.Errorf("the kernel was asked %d times in a minute, want about once a second", got)
+			}
+			mustDo(t, a.Remove(background, nlPair4))
+			mustDo(t, a.Close())
+		})
+	}
+}
+
+// A lifetime that cannot be renewed is no reason to spin.
+func TestNetlinkRenewalFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newFakeKernel("eth0")
+		a, _ := openNetlink(t, k.netlink(Lifetime(time.Hour)), nlRouter4, vips4)
+		mustDo(t, a.Install(background, vips4))
+		k.failing(func(call string) error {
+			if strings.HasPrefix(call, "replace") {
+				return syscall.ENOBUFS
+			}
+			return nil
+		})
+		time.Sleep(20*time.Minute + 10*time.Second)
+		if got := k.called("replace 192.0.2.100/24"); got < 50 || got > 150 {
+			t.Errorf("tried %d times in 10 seconds, want about 100", got)
+		}
+		mustDo(t, a.Remove(background, vips4))
+		mustDo(t, a.Close())
+	})
 }
 
 func TestNetlinkLinkDownAndUp(t *testing.T) {
 	for _, policy := range []LossPolicy{Reinstall, Resign, Ignore} {
 		t.Run(policy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				k := newKernel("eth0")
+				k := newFakeKernel("eth0")
 				n := k.netlink(OnLoss(policy))
-				a, log := mustOpen(t, n, vr51v6, single6)
-				b, log4 := mustOpen(t, n, vr51, pair4)
-				must(t, a.Install(theTests, single6))
-				must(t, b.Install(theTests, pair4))
-				must(t, k.SetUp(1, false))
+				a, log := openNetlink(t, n, nlRouter6, nlPair6)
+				b, log4 := openNetlink(t, n, nlRouter4, nlPair4)
+				mustDo(t, a.Install(background, nlPair6))
+				mustDo(t, b.Install(background, nlPair4))
+				mustDo(t, k.SetUp(1, false))
 				synctest.Wait()
-				want(t, "down", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-				want(t, "events", log.take())
-				must(t, k.SetUp(1, true))
+				wantList(t, "down", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+				wantList(t, "events", log.take())
+				mustDo(t, k.SetUp(1, true))
 				synctest.Wait()
-				want(t, "up", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24", "2001:db8::100/128", "fe80::100/64")
-				want(t, "events", log.take(), "restored 2001:db8::100", "restored fe80::100")
-				want(t, "IPv4 events", log4.take())
+				wantList(t, "up", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24", "2001:db8::100/128", "fe80::100/64")
+				wantList(t, "events", log.take(), "restored 2001:db8::100", "restored fe80::100")
+				wantList(t, "IPv4 events", log4.take())
 
-				must(t, a.Remove(theTests, single6))
-				must(t, k.SetUp(1, false))
+				mustDo(t, a.Remove(background, nlPair6))
+				mustDo(t, k.SetUp(1, false))
 				time.Sleep(calm)
-				must(t, a.Install(theTests, single6)) // what a link that is down would lose again
-				must(t, k.SetUp(1, true))
+				mustDo(t, a.Install(background, nlPair6)) // what a link that is down would lose again
+				mustDo(t, k.SetUp(1, true))
 				synctest.Wait()
 				synctest.Wait()
-				want(t, "installed while down", log.take(), "restored 2001:db8::100", "restored fe80::100")
-				must(t, a.Remove(theTests, single6))
-				must(t, b.Remove(theTests, pair4))
-				want(t, "removed", k.list("eth0"))
-				must(t, a.Close())
-				must(t, b.Close())
+				wantList(t, "installed while down", log.take(), "restored 2001:db8::100", "restored fe80::100")
+				mustDo(t, a.Remove(background, nlPair6))
+				mustDo(t, b.Remove(background, nlPair4))
+				wantList(t, "removed", k.list("eth0"))
+				mustDo(t, a.Close())
+				mustDo(t, b.Close())
 			})
 		})
 	}
@@ -427,9 +474,9 @@ func TestNetlinkInterfaceGoesAndComes(t *testing.T) {
 		for _, how := range []string{"deleted", "renamed", "replaced at once"} {
 			t.Run(tt.policy.String()+" "+how, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					k := newKernel("eth0")
-					a, log := mustOpen(t, k.netlink(OnLoss(tt.policy)), vr51, pair4)
-					must(t, a.Install(theTests, pair4))
+					k := newFakeKernel("eth0")
+					a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlRouter4, nlPair4)
+					mustDo(t, a.Install(background, nlPair4))
 					if how == "replaced at once" {
 						k.deafen(true)
 					}
@@ -439,14 +486,14 @@ func TestNetlinkInterfaceGoesAndComes(t *testing.T) {
 						k.tell()
 						k.mu.Unlock()
 					} else {
-						must(t, k.DelLink(1))
+						mustDo(t, k.DelLink(1))
 					}
 					synctest.Wait()
 					if how != "replaced at once" {
-						want(t, "gone", log.take(), tt.gone...)
-						want(t, "under the new name", k.list("eth1"))
+						wantList(t, "gone", log.take(), tt.gone...)
+						wantList(t, "under the new name", k.list("eth1"))
 						time.Sleep(time.Hour)
-						want(t, "gone for long", log.take())
+						wantList(t, "gone for long", log.take())
 					}
 					k.plug("eth0")
 					if how == "replaced at once" {
@@ -454,20 +501,20 @@ func TestNetlinkInterfaceGoesAndComes(t *testing.T) {
 						synctest.Wait()
 						switch tt.policy {
 						case Reinstall:
-							want(t, "replaced", log.take(), tt.back...)
+							wantList(t, "replaced", log.take(), tt.back...)
 						case Resign:
-							want(t, "replaced", log.take(), tt.gone...)
+							wantList(t, "replaced", log.take(), tt.gone...)
 						case Ignore:
-							want(t, "replaced", log.take())
+							wantList(t, "replaced", log.take())
 						}
 					} else {
 						synctest.Wait()
-						want(t, "back", log.take(), tt.back...)
-						want(t, "held", k.list("eth0"), tt.held...)
+						wantList(t, "back", log.take(), tt.back...)
+						wantList(t, "held", k.list("eth0"), tt.held...)
 					}
-					must(t, a.Remove(theTests, pair4))
-					want(t, "removed", k.list("eth0"))
-					must(t, a.Close())
+					mustDo(t, a.Remove(background, nlPair4))
+					wantList(t, "removed", k.list("eth0"))
+					mustDo(t, a.Close())
 				})
 			})
 		}
@@ -476,70 +523,70 @@ func TestNetlinkInterfaceGoesAndComes(t *testing.T) {
 
 func TestNetlinkMissingInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth1")
-		if _, err := k.netlink().Open(theTests, vr51, pair4, nil); !errors.Is(err, syscall.ENODEV) || !strings.Contains(err.Error(), "eth0") {
+		k := newFakeKernel("eth1")
+		if _, err := k.netlink().Open(background, nlRouter4, nlPair4, nil); !errors.Is(err, syscall.ENODEV) || !strings.Contains(err.Error(), "eth0") {
 			t.Errorf("Open on a missing interface: %v, want ENODEV and its name", err)
 		}
-		if k.sessions != 0 {
-			t.Errorf("%d sessions are open, want none", k.sessions)
+		if k.open() != 0 {
+			t.Errorf("%d sessions are open, want none", k.open())
 		}
-		a, log := mustOpen(t, k.netlink(DynamicInterface()), vr51, pair4)
-		if err := a.Install(theTests, pair4); !errors.Is(err, syscall.ENODEV) {
+		a, log := openNetlink(t, k.netlink(DynamicInterface()), nlRouter4, nlPair4)
+		if err := a.Install(background, nlPair4); !errors.Is(err, syscall.ENODEV) {
 			t.Errorf("Install on a missing interface: %v, want ENODEV", err)
 		}
-		must(t, a.Remove(theTests, pair4))
+		mustDo(t, a.Remove(background, nlPair4))
 		k.plug("eth0")
 		synctest.Wait()
-		want(t, "not held", k.list("eth0"))
-		must(t, a.Install(theTests, pair4))
-		want(t, "held", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-		want(t, "events", log.take())
-		must(t, a.Remove(theTests, pair4))
-		must(t, a.Close())
+		wantList(t, "not held", k.list("eth0"))
+		mustDo(t, a.Install(background, nlPair4))
+		wantList(t, "held", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+		wantList(t, "events", log.take())
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, a.Close())
 	})
 }
 
 func TestNetlinkUnprivileged(t *testing.T) {
-	k := newKernel("eth0")
+	k := newFakeKernel("eth0")
 	k.probe = fmt.Errorf("probe: %w: CAP_NET_ADMIN is needed", syscall.EPERM)
-	if _, err := k.netlink().Open(theTests, vr51, pair4, nil); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+	if _, err := k.netlink().Open(background, nlRouter4, nlPair4, nil); !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 		t.Errorf("Open: %v, want EPERM and CAP_NET_ADMIN", err)
 	}
-	if k.sessions != 0 {
-		t.Errorf("%d sessions are open, want none", k.sessions)
+	if k.open() != 0 {
+		t.Errorf("%d sessions are open, want none", k.open())
 	}
 }
 
 func TestNetlinkTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
+		k := newFakeKernel("eth0")
 		n := k.netlink()
-		a, _ := mustOpen(t, n, vr51, pair4)
-		if _, err := n.Open(theTests, vr51, nil, nil); err == nil || !strings.Contains(err.Error(), "51") {
+		a, _ := openNetlink(t, n, nlRouter4, nlPair4)
+		if _, err := n.Open(background, nlRouter4, nil, nil); err == nil || !strings.Contains(err.Error(), "51") {
 			t.Errorf("the same VRID twice: %v, want an error that names it", err)
 		}
-		if _, err := n.Open(theTests, VirtualRouter{VRID: 52, Family: IPv4}, pair4[1:], nil); err == nil || !strings.Contains(err.Error(), "192.0.2.101") {
+		if _, err := n.Open(background, VirtualRouter{VRID: 52, Family: IPv4}, nlPair4[1:], nil); err == nil || !strings.Contains(err.Error(), "192.0.2.101") {
 			t.Errorf("the same address twice: %v, want an error that names it", err)
 		}
-		b, _ := mustOpen(t, n, vr51v6, single6) // another family is another router
-		if err := b.Install(theTests, append(slices.Clone(single6), pair4...)); err == nil {
+		b, _ := openNetlink(t, n, nlRouter6, nlPair6) // another family is another router
+		if err := b.Install(background, append(slices.Clone(nlPair6), nlPair4...)); err == nil {
 			t.Error("an address of another router was installed")
 		}
-		must(t, b.Remove(theTests, nil))
-		must(t, b.Close())
-		must(t, a.Close())
-		c, _ := mustOpen(t, n, vr51, pair4) // free again
-		must(t, c.Close())
+		mustDo(t, b.Remove(background, nil))
+		mustDo(t, b.Close())
+		mustDo(t, a.Close())
+		c, _ := openNetlink(t, n, nlRouter4, nlPair4) // free again
+		mustDo(t, c.Close())
 	})
 }
 
 // Whatever an adversary does, repairs are spaced.
 func TestNetlinkAdversary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
+		k := newFakeKernel("eth0")
 		n := k.netlink()
-		a, log := mustOpen(t, n, vr51, vips4)
-		must(t, a.Install(theTests, vips4))
+		a, log := openNetlink(t, n, nlRouter4, vips4)
+		mustDo(t, a.Install(background, vips4))
 		stop := make(chan struct{})
 		var adversary sync.WaitGroup
 		adversary.Go(func() { // removes it as soon as it is there
@@ -563,7 +610,7 @@ func TestNetlinkAdversary(t *testing.T) {
 		close(stop)
 		adversary.Wait()
 		time.Sleep(2 * time.Second)
-		want(t, "peace", k.list("eth0"), "192.0.2.100/24")
+		wantList(t, "peace", k.list("eth0"), "192.0.2.100/24")
 		if got := len(log.take()); got != k.called("add 192.0.2.100/24")-1 {
 			t.Errorf("%d events, want one for each repair", got)
 		}
@@ -574,8 +621,8 @@ func TestNetlinkAdversary(t *testing.T) {
 		if k.list("eth0")[0] != "192.0.2.100/24" || !time.Now().Equal(before) {
 			t.Error("after a calm, a repair waits")
 		}
-		must(t, a.Remove(theTests, vips4))
-		must(t, a.Close())
+		mustDo(t, a.Remove(background, vips4))
+		mustDo(t, a.Close())
 	})
 }
 
@@ -604,10 +651,10 @@ func TestBackoff(t *testing.T) {
 
 func TestNetlinkLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, log := mustOpen(t, k.netlink(Lifetime(30*time.Second)), vr51, pair4)
-		must(t, a.Install(theTests, pair4))
-		if got := k.news[place{1, pair4[0]}].Lifetime; got != 30*time.Second {
+		k := newFakeKernel("eth0")
+		a, log := openNetlink(t, k.netlink(Lifetime(30*time.Second)), nlRouter4, nlPair4)
+		mustDo(t, a.Install(background, nlPair4))
+		if got := k.asked(place{1, nlPair4[0]}).Lifetime; got != 30*time.Second {
 			t.Errorf("lifetime %v, want 30s", got)
 		}
 		time.Sleep(time.Minute + time.Millisecond)
@@ -616,14 +663,14 @@ func TestNetlinkLifetime(t *testing.T) {
 		}
 		k.take(t, "eth0", "192.0.2.101/24")
 		synctest.Wait()
-		want(t, "events", log.take(), "restored 192.0.2.101")
-		must(t, a.Remove(theTests, pair4))
+		wantList(t, "events", log.take(), "restored 192.0.2.101")
+		mustDo(t, a.Remove(background, nlPair4))
 		before := k.called("replace 192.0.2.100/24")
 		time.Sleep(time.Hour)
 		if got := k.called("replace 192.0.2.100/24"); got != before {
 			t.Error("renewed after Remove")
 		}
-		must(t, a.Close())
+		mustDo(t, a.Close())
 	})
 }
 
@@ -631,9 +678,9 @@ func TestNetlinkLifetime(t *testing.T) {
 // addresses back: somebody else has them.
 func TestNetlinkExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, log := mustOpen(t, k.netlink(Lifetime(30*time.Second)), vr51, pair4)
-		must(t, a.Install(theTests, pair4))
+		k := newFakeKernel("eth0")
+		a, log := openNetlink(t, k.netlink(Lifetime(30*time.Second)), nlRouter4, nlPair4)
+		mustDo(t, a.Install(background, nlPair4))
 		stopped := make(chan struct{})
 		k.mu.Lock()
 		k.stopped = stopped // from the first renewal on
@@ -645,118 +692,112 @@ func TestNetlinkExpired(t *testing.T) {
 		k.mu.Unlock()
 		close(stopped)
 		synctest.Wait()
-		want(t, "events", log.take(), "lost 192.0.2.100", "lost 192.0.2.101")
-		want(t, "held", k.list("eth0"))
+		wantList(t, "events", log.take(), "lost 192.0.2.100", "lost 192.0.2.101")
+		wantList(t, "held", k.list("eth0"))
 		time.Sleep(time.Hour)
-		want(t, "later", log.take())
-		must(t, a.Remove(theTests, pair4))
-		must(t, a.Install(theTests, pair4))
-		want(t, "another term", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
-		must(t, a.Remove(theTests, pair4))
-		must(t, a.Close())
+		wantList(t, "later", log.take())
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, a.Install(background, nlPair4))
+		wantList(t, "another term", k.list("eth0"), "192.0.2.100/24", "192.0.2.101/24")
+		mustDo(t, a.Remove(background, nlPair4))
+		mustDo(t, a.Close())
 	})
 }
 
 // An address that cannot be removed is removed later.
 func TestNetlinkRemoveFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, _ := mustOpen(t, k.netlink(), vr51, pair4)
-		must(t, a.Install(theTests, pair4))
-		k.mu.Lock()
-		k.fail = func(call string) error {
+		k := newFakeKernel("eth0")
+		a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
+		mustDo(t, a.Install(background, nlPair4))
+		k.failing(func(call string) error {
 			if call == "del 192.0.2.100/24" {
 				return syscall.ENOBUFS
 			}
 			return nil
-		}
-		k.mu.Unlock()
-		if err := a.Remove(theTests, pair4); !errors.Is(err, syscall.ENOBUFS) {
+		})
+		if err := a.Remove(background, nlPair4); !errors.Is(err, syscall.ENOBUFS) {
 			t.Errorf("Remove: %v, want ENOBUFS", err)
 		}
-		want(t, "one is left", k.list("eth0"), "192.0.2.100/24")
+		wantList(t, "one is left", k.list("eth0"), "192.0.2.100/24")
 		time.Sleep(time.Second)
 		if got := k.called("del 192.0.2.100/24"); got < 5 || got > 15 {
 			t.Errorf("tried %d times in a second, want about 10", got)
 		}
-		k.mu.Lock()
-		k.fail = nil
-		k.mu.Unlock()
+		k.failing(nil)
 		time.Sleep(time.Second)
-		want(t, "gone", k.list("eth0"))
-		must(t, a.Close())
+		wantList(t, "gone", k.list("eth0"))
+		mustDo(t, a.Close())
 	})
 }
 
 func TestNetlinkInstallFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, _ := mustOpen(t, k.netlink(), vr51, pair4)
-		k.fail = func(call string) error {
+		k := newFakeKernel("eth0")
+		a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
+		k.failing(func(call string) error {
 			if call == "add 192.0.2.101/24" {
 				return syscall.ENOMEM
 			}
 			return nil
-		}
-		if err := a.Install(theTests, pair4); !errors.Is(err, syscall.ENOMEM) || !strings.Contains(err.Error(), "eth0") {
+		})
+		if err := a.Install(background, nlPair4); !errors.Is(err, syscall.ENOMEM) || !strings.Contains(err.Error(), "eth0") {
 			t.Errorf("Install: %v, want ENOMEM and the interface", err)
 		}
-		must(t, a.Remove(theTests, pair4))
-		want(t, "nothing is left", k.list("eth0"))
+		mustDo(t, a.Remove(background, nlPair4))
+		wantList(t, "nothing is left", k.list("eth0"))
 
-		k.fail = nil
-		ctx, cancel := context.WithCancel(theTests)
+		k.failing(nil)
+		ctx, cancel := context.WithCancel(background)
 		cancel()
-		if err := a.Install(ctx, pair4); !errors.Is(err, context.Canceled) {
+		if err := a.Install(ctx, nlPair4); !errors.Is(err, context.Canceled) {
 			t.Errorf("Install: %v, want that it was cancelled", err)
 		}
-		must(t, a.Remove(theTests, pair4))
-		want(t, "nothing is left", k.list("eth0"))
-		must(t, a.Close())
+		mustDo(t, a.Remove(background, nlPair4))
+		wantList(t, "nothing is left", k.list("eth0"))
+		mustDo(t, a.Close())
 	})
 }
 
 // An address that cannot be put back makes the router resign.
 func TestNetlinkRepairFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, log := mustOpen(t, k.netlink(), vr51, vips4)
-		must(t, a.Install(theTests, vips4))
-		k.mu.Lock()
-		k.fail = func(call string) error {
+		k := newFakeKernel("eth0")
+		a, log := openNetlink(t, k.netlink(), nlRouter4, vips4)
+		mustDo(t, a.Install(background, vips4))
+		k.failing(func(call string) error {
 			if strings.HasPrefix(call, "add ") {
 				return syscall.EPERM
 			}
 			return nil
-		}
-		k.mu.Unlock()
+		})
 		k.take(t, "eth0", "192.0.2.100/24")
 		synctest.Wait()
-		want(t, "events", log.take(), "lost 192.0.2.100")
+		wantList(t, "events", log.take(), "lost 192.0.2.100")
 		time.Sleep(time.Hour)
 		if got := k.called("add 192.0.2.100/24"); got != 2 {
 			t.Errorf("tried %d times, want the first and one more", got)
 		}
-		must(t, a.Remove(theTests, vips4))
-		must(t, a.Close())
+		mustDo(t, a.Remove(background, vips4))
+		mustDo(t, a.Close())
 	})
 }
 
 // No event comes after Remove and Close, even one that was on its way.
 func TestNetlinkNoLateEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKernel("eth0")
-		a, log := mustOpen(t, k.netlink(OnLoss(Resign)), vr51, vips4)
-		must(t, a.Install(theTests, vips4))
+		k := newFakeKernel("eth0")
+		a, log := openNetlink(t, k.netlink(OnLoss(Resign)), nlRouter4, vips4)
+		mustDo(t, a.Install(background, vips4))
 		r := a.(*netlinkRouter)
 		r.n.mu.Lock()
 		r.lockedTell(AddressLost, vips4[0].Addr(), nil)
 		news := r.lockedNews()
 		r.n.mu.Unlock()
-		must(t, a.Remove(theTests, vips4))
+		mustDo(t, a.Remove(background, vips4))
 		news[0].deliver()
-		want(t, "events", log.take())
-		must(t, a.Close())
+		wantList(t, "events", log.take())
+		mustDo(t, a.Close())
 	})
 }
 
@@ -764,19 +805,19 @@ func TestNetlinkNoLateEvents(t *testing.T) {
 func TestNetlinkPromotes(t *testing.T) {
 	for _, before := range []uint32{0, 1} {
 		synctest.Test(t, func(t *testing.T) {
-			k := newKernel("eth0")
-			k.conf[1][rtnl.PromoteSecondaries] = before
-			a, _ := mustOpen(t, k.netlink(), vr51, pair4)
-			must(t, a.Install(theTests, pair4)) // the first is primary
-			k.put(t, "eth0", "192.0.2.1/24", 0) // so this is secondary
-			must(t, a.Install(theTests, pair4[1:]))
-			want(t, "the first is gone", k.list("eth0"), "192.0.2.1/24", "192.0.2.101/24")
-			must(t, a.Remove(theTests, pair4))
-			want(t, "removed", k.list("eth0"), "192.0.2.1/24")
-			if got := k.conf[1][rtnl.PromoteSecondaries]; got != before {
+			k := newFakeKernel("eth0")
+			k.set(1, rtnl.PromoteSecondaries, before)
+			a, _ := openNetlink(t, k.netlink(), nlRouter4, nlPair4)
+			mustDo(t, a.Install(background, nlPair4)) // the first is primary
+			k.put(t, "eth0", "192.0.2.1/24", 0)       // so this is secondary
+			mustDo(t, a.Install(background, nlPair4[1:]))
+			wantList(t, "the first is gone", k.list("eth0"), "192.0.2.1/24", "192.0.2.101/24")
+			mustDo(t, a.Remove(background, nlPair4))
+			wantList(t, "removed", k.list("eth0"), "192.0.2.1/24")
+			if got := k.settings(1)[rtnl.PromoteSecondaries]; got != before {
 				t.Errorf("promote_secondaries %d, want %d as before", got, before)
 			}
-			must(t, a.Close())
+			mustDo(t, a.Close())
 		})
 	}
 }

@@ -1,8 +1,6 @@
 package vrrp
 
 import (
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -27,7 +25,8 @@ type config struct {
 	vips         []netip.Prefix // of WithVIPs, for Update
 	dialect      dialect
 	log          *slog.Logger
-	wall         func() time.Time // for display and HMAC only; tests replace it
+	wall         func() time.Time      // for display and HMAC only; tests replace it
+	core         func([]*machine) core // nil but in tests: see solo
 
 	named named // options used since it was last cleared
 }
@@ -58,9 +57,6 @@ const (
 	namedVIPs
 	namedProfile
 )
-
-// updatable is what Router.Update takes.
-const updatable = namedPriority | namedInterval | namedPreempt | namedPreemptDelay
 
 var optionNames = []string{
 	"WithPriority", "WithInterval", "WithPreempt", "WithPreemptDelay", "WithFamily", "WithStartupDelay",
@@ -155,9 +151,10 @@ func WithAddresses(m AddressManager) Option {
 }
 
 // WithOnTransition calls f for each transition, in order, on one goroutine that
-// does nothing else. f may call every method of the router but Run. If it is
-// slow, 1,024 transitions wait, and then the latest only; [Router.Run] returns
-// after the last call.
+// does nothing else and lives while there is something to tell. Given several
+// times, all are called, in order. f may call every method of the router but
+// Run. If it is slow, 1,024 transitions wait, and then the latest only;
+// [Router.Run] returns after the last call.
 func WithOnTransition(f func(Transition)) Option {
 	return func(c *config) {
 		c.named |= namedOnTransition
@@ -178,9 +175,12 @@ func WithAnnouncePlan(p AnnouncePlan) Option {
 	return func(c *config) { c.plan, c.named = p, c.named|namedAnnouncePlan }
 }
 
-// WithUnicast sends adverts to peers only, and takes them from nobody else.
-// source is where they come from; the zero Addr leaves the choice to the
-// transport. [Router.Update] may change the peers.
+// WithUnicast sends adverts to peers only, at least one, and takes them from
+// nobody else (keepalived's unicast_peer, and unicast_src_ip for source). source
+// is where they come from, an address of this host; the zero Addr leaves the
+// choice to the transport. [Router.Update] may change the peers, not the source.
+// It cannot be combined with [WithVirtualMAC] or [UDPTransport]. Default:
+// multicast, or the peers that the transport has.
 func WithUnicast(source netip.Addr, peers ...Peer) Option {
 	return func(c *config) {
 		c.source, c.peers, c.named = source, slices.Clone(peers), c.named|namedUnicast
@@ -195,7 +195,8 @@ func WithVirtualMAC() Option {
 	return func(c *config) { c.virtualMAC, c.named = true, c.named|namedVirtualMAC }
 }
 
-// WithVIPs replaces the virtual addresses, for [Router.Update].
+// WithVIPs replaces the virtual addresses, for [Router.Update]; [New] refuses it.
+// The rules of New hold for them, and the family stays.
 func WithVIPs(vips ...netip.Prefix) Option {
 	return func(c *config) { c.vips, c.named = slices.Clone(vips), c.named|namedVIPs }
 }
@@ -208,97 +209,4 @@ func WithLogger(log *slog.Logger) Option {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return func(c *config) { c.log, c.named = log, c.named|namedLogger }
-}
-
-// bound is a Transport that brings a key and knows its family.
-type bound interface {
-	hmacKey() HMACKey
-	family() Family
-}
-
-var _ bound = (*UDP)(nil)
-
-// validate reports every problem of a configuration at once.
-func (c *config) validate(vrid uint8, vips []netip.Prefix) error {
-	errs := c.settings.validate()
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("vrrp: "+format, args...)) }
-	if vrid == 0 {
-		bad("VRID 0 is outside 1..255")
-	}
-	if c.named&namedFamily != 0 && c.family != IPv4 && c.family != IPv6 {
-		bad("family %v is neither IPv4 nor IPv6", c.family)
-	}
-	family := c.familyFor(vips)
-	if c.transport == nil {
-		bad("a transport is needed, see WithTransport")
-	}
-	if b, ok := c.transport.(bound); ok {
-		if family != 0 && family != b.family() {
-			bad("the virtual router is %v, the transport is %v", family, b.family())
-		}
-	}
-	return errors.Join(append(errs, checkVIPs(family, vips), c.checkDialect(family))...)
-}
-
-func (s *settings) validate() (errs []error) {
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("vrrp: "+format, args...)) }
-	if s.priority == 0 {
-		bad("priority 0 is outside 1..255")
-	}
-	if err := checkInterval(s.version, s.interval); err != nil {
-		errs = append(errs, err)
-	}
-	if s.preemptDelay < 0 {
-		bad("preempt delay %v is negative", s.preemptDelay)
-	}
-	if s.startupDelay < 0 {
-		bad("startup delay %v is negative", s.startupDelay)
-	}
-	if s.adverts < 1 || s.adverts > 100 {
-		bad("%d down timer adverts are outside 1..100", s.adverts)
-	}
-	return errs
-}
-
-// familyFor is the family of the router, or 0 if the transport will tell.
-func (c *config) familyFor(vips []netip.Prefix) Family {
-	if c.family == 0 && len(vips) > 0 {
-		return familyOf(vips[0].Addr())
-	}
-	if b, ok := c.transport.(bound); ok && c.family == 0 {
-		return b.family()
-	}
-	if c.family == 0 && c.version == version2 {
-		return IPv4 // the only one it has
-	}
-	return c.family
-}
-
-// checkVIPs refuses addresses that cannot be advertised, and repeated ones.
-func checkVIPs(f Family, vips []netip.Prefix) error {
-	if len(vips) == 0 {
-		return nil
-	}
-	for _, p := range vips {
-		if !p.IsValid() {
-			return fmt.Errorf("vrrp: virtual address %v is not an address with a prefix length", p)
-		}
-	}
-	addrs := addrsOf(vips)
-	errs := []error{checkAddrs(f, addrs)}
-	for i, a := range addrs {
-		if slices.Contains(addrs[:i], a) {
-			errs = append(errs, fmt.Errorf("vrrp: virtual address %v is listed twice", a))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// addrsOf returns the addresses of prefixes.
-func addrsOf(vips []netip.Prefix) []netip.Addr {
-	addrs := make([]netip.Addr, len(vips))
-	for i, p := range vips {
-		addrs[i] = p.Addr()
-	}
-	return addrs
 }

@@ -111,3 +111,21 @@ func TestPriorityCrossesThePeer(t *testing.T) {
 	r.step(t1, heard(90, lowPeer), "", Backup, down100-time.Second) // discarded: it preempts
 	r.step(after(t0, 2*time.Second+down100), event{kind: evTick}, "send 100, install, backup>active preempt", Active, time.Second)
 }
+
+// Trackers do not turn preemption on, and a preempt delay holds after a fault as
+// after a start.
+func TestTrackersAndPreemption(t *testing.T) {
+	lower := heard(90, lowPeer)
+	r := newRig(t, nopreempt).backup().quietly(t0, trackersSay(-50, false), lower)
+	r.step(t0, trackersSay(100, false), "", Backup, downInterval(3, 200, time.Second))
+	r.step(after(t0, time.Second), lower, "", Backup, downInterval(3, 200, time.Second))
+
+	const delay = 10 * time.Second
+	r = newRig(t, delays(delay)).backup().quietly(t0, trackersSay(0, true))
+	r.step(t0, trackersSay(0, false), "fault>backup recovered", Backup, down100)
+	for i := range 10 {
+		r.quietly(after(t0, time.Duration(i)*time.Second), lower)
+	}
+	r.step(after(t0, delay-1), event{kind: evTick}, "", Backup, 1)
+	r.step(after(t0, delay), event{kind: evTick}, "send 100, install, backup>active preempt-delay", Active, time.Second)
+}

@@ -1,9 +1,6 @@
 package vrrp
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // transition publishes a change of state.
 func (s *session) transition(a *action, cause error) {
@@ -11,7 +8,7 @@ func (s *session) transition(a *action, cause error) {
 	r.mu.Lock()
 	r.seq++
 	t := Transition{
-		Seq: r.seq, Time: s.wall(), VRID: r.vrid, From: a.from, To: a.to,
+		Seq: r.seq, Time: s.wall(), VRID: r.vrid, Group: r.group.Name(), From: a.from, To: a.to,
 		Reason: a.reason, Priority: a.priority, Peer: a.peer, Err: cause,
 	}
 	r.last = t
@@ -35,22 +32,8 @@ func (s *session) transition(a *action, cause error) {
 		attrs = append(attrs, "err", cause)
 	}
 	s.log.Info("transition", attrs...)
-	if s.deliveries != nil {
-		s.deliveries.Push(t)
+	s.delivery.push(t)
+	if a.from == Active && !a.peer.IsValid() {
+		s.unit.orphaned = true
 	}
-	if a.from == Active {
-		s.answer(a.peer)
-	}
-}
-
-// answer ends the Yields that wait, when the router has left Active.
-func (s *session) answer(heir netip.AddrPort) {
-	var err error
-	if !heir.IsValid() {
-		err = ErrNoHeir
-	}
-	for _, c := range s.waiting {
-		c.result <- err
-	}
-	s.waiting = nil
 }

@@ -18,16 +18,17 @@ import (
 // called by any goroutine.
 type Router struct {
 	vrid uint8
-	vips []netip.Prefix
 
 	updating sync.Mutex // held during Update
 
-	mu      sync.Mutex // guards everything below; a session steps the machine under it
+	mu      sync.Mutex // guards everything below
 	config  config
-	family  Family // 0 until the transport decides
-	busy    bool   // Run runs
-	run     *session
-	machine *machine
+	vips    []netip.Prefix
+	family  Family   // 0 until the transport decides
+	group   *Group   // nil: none
+	busy    bool     // Run runs
+	run     *session // what Run runs
+	machine *machine // of run, under the mutex of its unit; what Run would begin with, without it
 	tracks  tracking
 
 	seq        uint64     // of last
@@ -35,8 +36,12 @@ type Router struct {
 	won        Reason     // of the last transition to Active
 	up         time.Time
 	lastSource netip.AddrPort
+	local      netip.AddrPort   // of run
+	peers      []netip.AddrPort // likewise
+	checksum   Checksum         // sent last
 	stats      Statistics
 	drops      [dropReasons]uint64
+	lateness   lateness
 }
 
 // New returns a router for virtual router vrid, 1 to 255, with the addresses
@@ -73,76 +78,106 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 // the transport breaks: it has then removed the addresses.
 //
 // Run may be called again after it has returned; while it runs, another call
-// returns [ErrRunning].
+// returns [ErrRunning]. A router in a [Group] runs with it: Run returns
+// [ErrGrouped].
 func (r *Router) Run(ctx context.Context) (err error) {
 	pprof.Do(ctx, pprof.Labels("mainstay", "vrrp"), func(ctx context.Context) { err = r.serve(ctx) })
 	return err
 }
 
 func (r *Router) serve(ctx context.Context) error {
-	r.mu.Lock()
-	if r.busy {
-		r.mu.Unlock()
-		return ErrRunning
+	if err := r.begin(nil); err != nil {
+		return r.error(err)
 	}
-	r.busy = true
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.busy = false
-	}()
+	defer r.end()
 	if ctx.Err() != nil {
 		return nil
 	}
-	s, err := r.open(ctx)
-	if err == nil {
-		err = s.serve(ctx)
-	}
+	e, release, err := r.engine()
 	if err != nil {
-		return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, err)
+		return r.error(err)
 	}
-	return nil
+	defer release()
+	s, err := r.open(ctx, e)
+	if err != nil {
+		return r.error(err)
+	}
+	u := launch(e, []*session{s}, r.core)
+	u.run(ctx)
+	s.close()
+	return r.error(u.err)
 }
 
-// open makes the session of one Run.
-func (r *Router) open(ctx context.Context) (*session, error) {
+// core decides for this router alone.
+func (r *Router) core(m []*machine) core {
+	if make := r.config.core; make != nil {
+		return make(m)
+	}
+	return solo{m[0]}
+}
+
+// engine is what a Run works on: the engine of its transport, or one of its
+// own. The caller calls release when everything else has ended.
+func (r *Router) engine() (e *engine, release func(), err error) {
 	r.mu.Lock()
-	c, family := r.config, r.family
+	transport := r.config.transport
 	r.mu.Unlock()
-	vr := VirtualRouter{VRID: r.vrid, Family: family, Version: c.version}
-	link, err := c.transport.Open(ctx, vr)
+	if raw, ok := transport.(*Raw); ok {
+		return raw.hire()
+	}
+	if e, err = engineFor(transport); err != nil {
+		return nil, nil, err
+	}
+	return e, e.close, nil
+}
+
+// engineFor makes an engine that can wait for the transports.
+func engineFor(transports ...Transport) (*engine, error) {
+	if !slices.ContainsFunc(transports, hasDescriptors) {
+		return newEngine(newTimerWaiter()), nil
+	}
+	w, err := newPollWaiter()
 	if err != nil {
 		return nil, err
 	}
-	self := identity(link.Local())
-	if family == 0 {
-		family = familyOf(self.Addr())
-	}
-	for _, a := range append([]netip.AddrPort{self}, link.Peers()...) {
-		if !family.has(a.Addr()) {
-			_ = link.Close()
-			return nil, fmt.Errorf("the transport's address %v is not an %v address", a.Addr(), family)
-		}
-	}
+	return newEngine(w), nil
+}
 
-	var addresses Addresses
-	if c.addresses != nil {
-		vr.Family = family
-		if addresses, err = c.addresses.Open(ctx, vr, r.vips, func(AddressEvent) {}); err != nil {
-			_ = link.Close()
-			return nil, err
-		}
-	}
+// hasDescriptors reports whether the kernel can tell when there is something to
+// receive from t.
+func hasDescriptors(t Transport) bool {
+	d, ok := t.(interface{ descriptors() bool })
+	return ok && d.descriptors()
+}
 
+// begin claims the router for a Run, of its own or of its group.
+func (r *Router) begin(g *Group) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.family = family
-	c.settings = r.config.settings // an Update may have come meanwhile
-	r.machine = newMachine(c.settings, self)
-	r.machine.step(0, r.tracks.event())
-	r.run = newSession(r, &c, link, addresses, self, family)
-	return r.run, nil
+	switch {
+	case r.group != g:
+		return fmt.Errorf("%w %q", ErrGrouped, r.group.Name())
+	case r.busy:
+		return ErrRunning
+	}
+	r.busy = true
+	return nil
+}
+
+func (r *Router) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy = false
+}
+
+// error adds which router it is about; nil stays nil.
+func (r *Router) error(err error) error {
+	for _, whole := range []error{nil, ErrRunning, ErrNotRunning, ErrNoHeir, ErrGrouped, ErrDuplicateVRID} {
+		if errors.Is(err, whole) {
+			return err
+		}
+	}
+	return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, err)
 }
 
 // Yield hands the addresses over, for a planned stop, and stands by. An Active
@@ -154,89 +189,59 @@ func (r *Router) open(ctx context.Context) (*session, error) {
 //
 // Standing by, the router claims priority 1 and does not preempt: it takes the
 // addresses back only if everybody else falls silent. That ends with
-// [Router.Resume], or with Run. Without a Run, Yield returns [ErrNotRunning].
+// [Router.Resume], or with Run. Without a Run, Yield returns [ErrNotRunning]; in
+// a [Group] it returns [ErrGrouped].
 func (r *Router) Yield(ctx context.Context) error {
-	return r.call(ctx, event{kind: evYield})
+	u, err := r.unit()
+	if err == nil {
+		err = u.yield(ctx)
+	}
+	return r.error(err)
 }
 
 // Resume ends the standby that [Router.Yield] began: the router claims its own
-// priority again. It returns [ErrNotRunning] without a Run.
+// priority again. It returns [ErrNotRunning] without a Run, and [ErrGrouped] in
+// a [Group].
 func (r *Router) Resume() error {
-	return r.call(context.Background(), event{kind: evResume})
+	u, err := r.unit()
+	if err == nil {
+		err = u.resume()
+	}
+	return r.error(err)
 }
 
-// Update changes the priority, interval, preemption or preempt delay without a
-// transition; options that are not named keep their value, and other options
-// are refused. It changes everything or, with an error, nothing.
-//
-// In Backup the deadline shifts by the difference and does not start again, unless
-// an Active router that was to be preempted is one to follow now; a preempt
-// delay that runs keeps its end. An Active router advertises a new
-// interval at once, and keeps the old pace for a down interval if it was
-// shorter, so that no Backup takes the change for silence.
-func (r *Router) Update(opts ...Option) error {
-	r.updating.Lock()
-	defer r.updating.Unlock()
-
+// unit is what Run runs for this router alone.
+func (r *Router) unit() (*unit, error) {
 	r.mu.Lock()
-	c := r.config
-	r.mu.Unlock()
-	c.named = 0
-	if err := option.Apply(&c, opts); err != nil {
-		return fmt.Errorf("vrrp: update: %w", err)
+	defer r.mu.Unlock()
+	switch {
+	case r.group != nil:
+		return nil, fmt.Errorf("%w %q", ErrGrouped, r.group.Name())
+	case r.run == nil:
+		return nil, ErrNotRunning
 	}
-	if fixed := c.named &^ updatable; fixed != 0 {
-		return fmt.Errorf("vrrp: update: %v cannot change; %v can", fixed, updatable)
-	}
-	if err := errors.Join(c.settings.validate()...); err != nil {
-		return err
-	}
-
-	r.mu.Lock()
-	if err := r.tracks.fits(c.priority); err != nil {
-		r.mu.Unlock()
-		return fmt.Errorf("vrrp: update: %w", err)
-	}
-	r.config.settings = c.settings
-	r.mu.Unlock()
-	ev := event{kind: evSettings, settings: c.settings}
-	if errors.Is(r.call(context.Background(), ev), ErrNotRunning) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.lockedIdle()
-	}
-	return nil
+	return r.run.unit, nil
 }
 
-// lockedIdle shows the settings and the trackers of the next Run, unless one runs and has them
-// already; r.mu is held.
-func (r *Router) lockedIdle() {
-	if r.run == nil {
-		r.machine.step(0, event{kind: evSettings, settings: r.config.settings})
-		r.machine.step(0, r.tracks.event())
-	}
-}
-
-// call has the session step ev, and waits for what comes of it.
-func (r *Router) call(ctx context.Context, ev event) error {
-	r.mu.Lock()
+// lockedTracked has the session of a Run take the verdict of the trackers, once
+// for all changes until then; r.mu is held.
+func (r *Router) lockedTracked() {
 	s := r.run
-	r.mu.Unlock()
 	if s == nil {
-		return ErrNotRunning
+		r.lockedIdle()
+		return
 	}
-	c := call{ev, make(chan error, 1)}
-	select {
-	case s.calls <- c:
-	case <-s.ended:
-		return ErrNotRunning
-	case <-ctx.Done():
-		return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, ctx.Err())
+	if !s.retrack.Swap(true) {
+		s.engine.do(func() {
+			s.retrack.Store(false)
+			s.tell(r.trackEvent(), nil)
+		})
 	}
-	select {
-	case err := <-c.result:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("vrrp: virtual router %d: %w", r.vrid, ctx.Err())
-	}
+}
+
+// lockedIdle makes the machine that shows what the next Run begins with; r.mu is
+// held.
+func (r *Router) lockedIdle() {
+	r.machine = newMachine(r.config.settings, netip.AddrPort{})
+	r.machine.step(0, r.tracks.event())
 }

@@ -2,275 +2,226 @@ package vrrp
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/mainstay-ha/mainstay/internal/notify"
 )
 
-// session is one run of a router: the goroutine that steps the machine, and
-// what it needs for that.
+// session is one run of a router: what its engine needs to act for it. It
+// belongs to the engine's goroutine, from launch until its unit has ended.
 type session struct {
-	r         *Router
-	link      Link
-	addresses Addresses // nil without WithAddresses
-	log       *slog.Logger
-	wall      func() time.Time
-	start     time.Time // origin of the core's clock
+	r             *Router
+	engine        *engine
+	unit          *unit
+	member        int // of unit
+	machine       *machine
+	owner         bool // of the virtual addresses
+	link          Link
+	addresses     Addresses     // nil without WithAddresses
+	announcements Announcements // nil without WithAnnounce
+	log           *slog.Logger
+	plain         *slog.Logger // as it was given
+	wall          func() time.Time
 
-	codec   *codec
-	batch   [8]Packet
-	talk    talk
-	waiting []call // Yields that wait for the heir
-
-	installer  *installer                       // nil without WithAddresses
-	deliveries *notify.Queue[Transition, uint8] // nil without WithOnTransition
-
-	calls     chan call
-	installed chan installed
-	tracked   chan struct{} // capacity 1: the trackers have another verdict
-	ended     chan struct{} // closed: calls are no longer taken
+	codec     *codec
+	talk      talk
+	tracking  event        // of the trackers, before the start
+	retrack   atomic.Bool  // the trackers' verdict is asked for
+	held      []netip.Addr // the neighbours are told about these
+	installer *installer   // nil without WithAddresses
+	delivery  *delivery    // nil without WithOnTransition
+	notices   notices
+	attached  bool
 }
 
-// call is an event from another goroutine.
-type call struct {
-	ev     event
-	result chan error // capacity 1
-}
-
-func newSession(r *Router, c *config, link Link, addresses Addresses, self netip.AddrPort, family Family) *session {
+// open makes the session of one Run, in its goroutine.
+func (r *Router) open(ctx context.Context, e *engine) (*session, error) {
+	r.mu.Lock()
+	c, vips, family, g := r.config, r.vips, r.family, r.group
+	r.mu.Unlock()
 	s := &session{
-		r: r, link: link, addresses: addresses, wall: c.wall, start: time.Now(),
-		log:   c.log.With("vrid", r.vrid),
-		calls: make(chan call), installed: make(chan installed), tracked: make(chan struct{}, 1), ended: make(chan struct{}),
+		r: r, engine: e, owner: c.priority == owner, wall: c.wall, plain: c.log, log: c.log.With("vrid", r.vrid),
+		delivery: newDelivery(c.onTransition),
 	}
-	s.codec = newCodec(c, r.vrid, family, self, addrsOf(r.vips), link)
-	if addrs := s.addresses; addrs != nil {
-		s.installer = newInstaller(addrs, r.vips, s.installed)
+	if g != nil {
+		s.log = s.log.With("group", g.title)
 	}
-	if c.onTransition != nil {
-		s.deliveries = notify.New(func(t Transition) uint8 { return t.VRID }, func(t Transition) {
-			for _, f := range c.onTransition {
-				f(t)
-			}
-		})
+	if err := s.open(ctx, &c, vips, family); err != nil {
+		s.close()
+		return nil, err
 	}
-	return s
+	return s, nil
 }
 
-// serve runs until ctx ends, and joins everything it started.
-func (s *session) serve(ctx context.Context) error {
-	var installing, delivering sync.WaitGroup
-	if s.installer != nil {
-		installing.Go(func() { s.installer.run(ctx) })
+func (s *session) open(ctx context.Context, c *config, vips []netip.Prefix, family Family) (err error) {
+	r := s.r
+	vr := VirtualRouter{
+		VRID: r.vrid, Family: family, Version: c.version,
+		Source: c.source, Peers: c.peers, VirtualMAC: c.virtualMAC,
 	}
-	if s.deliveries != nil {
-		delivering.Go(s.deliveries.Run)
+	if s.link, err = c.transport.Open(ctx, vr); err != nil {
+		return err
 	}
-	err := s.loop(ctx)
-	close(s.ended)
-	s.finishInstalling()
-	installing.Wait()
-	if s.addresses != nil {
-		if e := s.addresses.Close(); e != nil {
-			s.log.Warn("closing the address manager", "err", e)
+	if h, ok := s.link.(hosted); ok {
+		if err := h.host(s, vips); err != nil {
+			return err
 		}
 	}
-	if e := s.link.Close(); e != nil {
-		s.log.Warn("closing the transport", "err", e)
+	if vr.Family, err = familyOn(s.link, family); err != nil {
+		return err
 	}
-	if s.deliveries != nil {
-		s.deliveries.Close()
-		delivering.Wait()
+	r.mu.Lock()
+	r.family = vr.Family
+	r.mu.Unlock()
+
+	notice := func(ev AddressEvent) {
+		if s.notices.post(ev) {
+			s.engine.do(s.noticed)
+		}
 	}
-	s.r.mu.Lock()
-	defer s.r.mu.Unlock()
-	s.lockedAddTo(&s.r.stats, &s.r.drops)
-	s.r.run = nil
-	s.r.lockedIdle()
+	if c.addresses != nil {
+		if s.addresses, err = c.addresses.Open(ctx, vr, vips, notice); err != nil {
+			return err
+		}
+		s.installer = newInstaller(ctx, s.addresses, s.called, s.rested)
+	}
+	if c.announcer != nil {
+		s.announcements, err = c.announcer.Open(ctx, vr, vips, notice)
+	}
 	return err
 }
 
-// finishInstalling waits for the last Remove. Its error is news too.
-func (s *session) finishInstalling() {
-	if s.installer == nil {
+// hosted is a link that lives on the engine of its session, and knows more than
+// packets.
+type hosted interface {
+	Link
+
+	// host opens what the link needs there, in the goroutine of Run.
+	host(s *session, vips []netip.Prefix) error
+
+	// attach begins to deliver, on the engine's goroutine; detach ends it.
+	attach() error
+	detach()
+}
+
+// vipKeeper is a link that never sends from a virtual address.
+type vipKeeper interface{ setVIPs(vips []netip.Prefix) }
+
+// familyOn is the family of a router on a link, which decides it if it is 0.
+func familyOn(link Link, family Family) (Family, error) {
+	self, addrs := identity(link.Local()), link.Peers()
+	if family == 0 {
+		family = familyOf(self.Addr())
+	}
+	if self.IsValid() {
+		addrs = append([]netip.AddrPort{self}, addrs...)
+	}
+	for _, a := range addrs {
+		if !family.has(a.Addr()) {
+			return 0, fmt.Errorf("the transport's address %v is not an %v address", a.Addr(), family)
+		}
+	}
+	return family, nil
+}
+
+// launch makes the unit of sessions that are open. The settings are those of
+// one moment: an Update that comes later is stepped.
+func launch(e *engine, sessions []*session, make func([]*machine) core) *unit {
+	var machines []*machine
+	for _, s := range sessions {
+		s.r.mu.Lock()
+		defer s.r.mu.Unlock()
+		s.lockedPrepare()
+		machines = append(machines, s.machine)
+	}
+	u := newUnit(e, make(machines), sessions)
+	for _, s := range sessions {
+		s.r.run = s
+	}
+	return u
+}
+
+// lockedPrepare makes what the session takes from its router's settings; its
+// mu is held.
+func (s *session) lockedPrepare() {
+	r := s.r
+	s.owner = r.config.priority == owner
+	if l, ok := s.link.(peerSetter); ok && len(r.config.peers) > 0 {
+		l.SetPeers(r.config.peers) // an Update may have come since Open
+	}
+	if l, ok := s.link.(vipKeeper); ok {
+		l.setVIPs(r.vips)
+	}
+	self := identity(s.link.Local())
+	s.machine = newMachine(r.config.settings, self)
+	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link)
+	s.tracking = r.tracks.event()
+	if s.installer != nil {
+		s.installer.want.vips = r.vips
+	}
+	r.machine, r.local, r.peers = s.machine, self, s.link.Peers()
+}
+
+// attach begins to receive, on the engine's goroutine.
+func (s *session) attach() error {
+	s.attached = true
+	s.noticed()
+	s.tell(s.tracking, nil)
+	if h, ok := s.link.(hosted); ok {
+		return h.attach()
+	}
+	fd := -1
+	if l, ok := s.link.(interface{ fd() int }); ok {
+		fd = l.fd()
+	}
+	return s.engine.waiter.add(s, fd, s.link.Ready)
+}
+
+// detach ends that.
+func (s *session) detach() {
+	if !s.attached {
 		return
 	}
-	s.installer.close()
-	for {
-		select {
-		case i := <-s.installed:
-			s.settle(i)
-		case <-s.installer.done:
-			return
-		}
-	}
-}
-
-// loop owns the machine. What has been received is stepped before a deadline is
-// honoured: an advert that waits in a queue is no silence.
-func (s *session) loop(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	done := ctx.Done()
-	s.step(event{kind: evStart}, nil)
-	for {
-		more, err := s.drain()
-		if err != nil {
-			s.step(event{kind: evLost}, err)
-			return err
-		}
-		next := s.step(event{kind: evTick}, nil)
-		if done == nil && s.r.machine.state == Initialize {
-			return nil
-		}
-		switch {
-		case more:
-			timer.Reset(0)
-		case next == never:
-			timer.Stop()
-		default:
-			timer.Reset(time.Duration(next - s.now()))
-		}
-		select {
-		case <-s.link.Ready():
-		case <-timer.C:
-		case c := <-s.calls:
-			s.take(c)
-		case i := <-s.installed:
-			s.settle(i)
-		case <-s.tracked:
-			s.step(s.r.trackEvent(), nil)
-		case <-done:
-			done = nil
-			s.step(event{kind: evShutdown}, nil)
-		}
-	}
-}
-
-// now is the core's clock: monotonic, since start has a monotonic reading.
-func (s *session) now() instant { return int64(time.Since(s.start)) }
-
-// budget is how many packets are received between two looks at the clock. It is
-// more than the receive buffer of a socket holds.
-const budget = 512
-
-// drain steps what has been received, and reports whether there may be more.
-func (s *session) drain() (more bool, err error) {
-	for range budget / len(s.batch) {
-		n, err := s.link.Receive(s.batch[:])
-		if err != nil {
-			return false, err
-		}
-		for i := range s.batch[:n] {
-			s.receive(&s.batch[i])
-		}
-		if n < len(s.batch) {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// receive steps one packet, or counts why not. Only an advert reaches the machine.
-func (s *session) receive(p *Packet) {
-	p.From, p.To = identity(p.From), identity(p.To)
-	var wall time.Time
-	if s.codec.signed() {
-		wall = s.wall()
-	}
-	why := s.codec.in.inspect(p, wall)
-	a, r := &s.codec.in.advert, s.r
-	r.mu.Lock()
-	if why != 0 {
-		r.drops[why]++
-		r.mu.Unlock()
-		s.logDrop(why, p.From)
+	if h, ok := s.link.(hosted); ok {
+		h.detach()
 		return
 	}
-	r.stats.AdvertisementRcvd++
-	r.lastSource = p.From
-	if a.Priority == 0 {
-		r.stats.PriorityZeroPktsRcvd++
-	}
-	if a.Checksum == MessageOnly {
-		r.stats.MessageOnlyChecksums++
-	}
-	interval := r.machine.set.interval
-	r.mu.Unlock()
-	if a.Interval != interval {
-		s.warn(warnInterval, p.From, "advertised", a.Interval, "configured", interval)
-	}
-	s.step(event{kind: evAdvert, priority: a.Priority, interval: a.Interval, from: p.From}, nil)
-	// Last, since it may reorder the advert's addresses.
-	if !s.codec.in.sameAddrs() {
-		s.warn(warnAddressList, p.From)
-	}
+	s.engine.waiter.remove(s)
 }
 
-// step steps the machine and performs its actions. It returns the deadline.
-// cause is the error behind the event, if there is one.
-func (s *session) step(ev event, cause error) instant {
+// tell steps an event of this member.
+func (s *session) tell(ev event, cause error) { s.unit.tell(s.member, ev, cause) }
+
+// close ends what open began, in the goroutine of Run, after the unit.
+func (s *session) close() {
+	closed := func(what string, err error) {
+		if err != nil {
+			s.log.Warn("closing the "+what, "err", err)
+		}
+	}
+	if s.installer != nil {
+		s.installer.working.Wait()
+	}
+	if s.addresses != nil {
+		closed("address manager", s.addresses.Close())
+	}
+	if s.announcements != nil {
+		closed("announcer", s.announcements.Close())
+	}
+	if s.link != nil {
+		closed("transport", s.link.Close())
+	}
+	s.delivery.wait()
+
 	r := s.r
 	r.mu.Lock()
-	actions := r.machine.step(s.now(), ev)
-	interval, next := r.machine.set.interval, r.machine.deadline()
-	r.mu.Unlock()
-	for i := range actions {
-		switch a := &actions[i]; a.kind {
-		case actSend:
-			s.send(a.priority, interval)
-		case actInstall, actRemove:
-			if s.installer != nil {
-				s.installer.push(a.kind == actInstall)
-			}
-		case actTransition:
-			s.transition(a, cause)
-		case actWarn:
-			s.warn(a.warning, a.peer)
-		}
-	}
-	return next
-}
-
-// take steps an event from outside.
-func (s *session) take(c call) {
-	if c.ev.kind == evSettings {
-		s.codec.setInterval(c.ev.settings.interval)
-	}
-	s.step(c.ev, nil)
-	if c.ev.kind == evYield && s.r.machine.yielding {
-		s.waiting = append(s.waiting, c)
-		return
-	}
-	c.result <- nil
-}
-
-// settle takes the end of an Install or Remove.
-func (s *session) settle(i installed) {
-	if i.err == nil {
-		return
-	}
-	r := s.r
-	r.mu.Lock()
-	var failed bool
-	if i.install {
-		// The error of an Install that was given up means nothing.
-		if failed = r.machine.state == Active && s.installer.current(i); failed {
-			r.stats.InstallErrors++
-		}
-	} else {
-		r.stats.RemoveErrors++
-	}
-	r.mu.Unlock()
-	switch {
-	case failed:
-		s.log.Error("installing the virtual addresses", "err", i.err)
-		s.step(event{kind: evFault, fault: faultAddresses, retry: true}, i.err)
-	case !i.install:
-		s.log.Error("removing the virtual addresses", "err", i.err)
+	defer r.mu.Unlock()
+	if r.run == s {
+		s.lockedAddTo(&r.stats, &r.drops)
+		r.run = nil
+		r.lockedIdle()
 	}
 }
 
@@ -281,7 +232,5 @@ func (s *session) lockedAddTo(stats *Statistics, drops *[dropReasons]uint64) {
 			drops[d] += l.Dropped(d)
 		}
 	}
-	if s.deliveries != nil {
-		stats.CoalescedTransitions += s.deliveries.Coalesced()
-	}
+	stats.CoalescedTransitions += s.delivery.coalesced()
 }

@@ -162,17 +162,20 @@ func TestDrainIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.open(context.Background())
+	s, err := r.open(context.Background(), newEngine(newTimerWaiter()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if more, err := s.drain(); !more || err != nil || endless.given != budget {
-		t.Errorf("drain() = %v, %v after %d packets, want true after %d", more, err, endless.given, budget)
+	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0]} })
+	if more := s.drain(); !more || endless.given != budget {
+		t.Errorf("drain() = %v after %d packets, want true after %d", more, endless.given, budget)
 	}
 	endless.over = true
-	if more, err := s.drain(); more || err != nil {
-		t.Errorf("drain() = %v, %v with nothing there", more, err)
+	if s.drain() {
+		t.Error("drain() = true with nothing there")
 	}
+	s.engine.close()
+	s.close()
 }
 
 // What is left after a budget needs no further word from the link.
@@ -241,7 +244,8 @@ func TestDifferencesAreNoDrops(t *testing.T) {
 		read func(*Statistics) uint64
 	}{
 		{"interval", func(a *Advert) { a.Interval = 2 * time.Second }, warningTexts[warnInterval], func(s *Statistics) uint64 { return s.IntervalErrors }},
-		{"addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, warningTexts[warnAddressList], func(s *Statistics) uint64 { return s.AddressListErrors }},
+		{"addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, warningTexts[warnDuplicateVRID], func(s *Statistics) uint64 { return s.DuplicateVRIDs }},
+		{"addresses, by RFC 8347", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, "", func(s *Statistics) uint64 { return s.AddressListErrors }},
 		{"more addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.100", "192.0.2.101") }, warningTexts[warnAddressList], func(s *Statistics) uint64 { return s.AddressListErrors }},
 		{"checksum form", func(a *Advert) { a.Checksum = MessageOnly }, "", func(s *Statistics) uint64 { return s.MessageOnlyChecksums }},
 		{"priority", func(a *Advert) { a.Priority = 100 }, warningTexts[warnEqualPriority], func(s *Statistics) uint64 { return s.EqualPriorities }},
@@ -422,23 +426,6 @@ func TestLateInstallErrorMeansNothing(t *testing.T) {
 	})
 }
 
-// A Remove that is ordered just before the Install begins ends its context too.
-func TestInstallAfterRemoveWasOrdered(t *testing.T) {
-	ended := false
-	in := newInstaller(held(func(ctx context.Context, _ []netip.Prefix) error {
-		ended = ctx.Err() != nil
-		return nil
-	}, nil), vips4, nil)
-	in.push(true)
-	if o, ok := in.next(); !ok || !o.install {
-		t.Fatalf("next() = %v, %v", o, ok)
-	}
-	in.push(false)
-	if err := in.install(context.Background()); err != nil || !ended {
-		t.Errorf("install() = %v, and its context ended: %v", err, ended)
-	}
-}
-
 // The last Remove outlives the context of Run, and its error is not lost.
 func TestLastRemoveFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -457,35 +444,6 @@ func TestLastRemoveFails(t *testing.T) {
 			t.Errorf("%d remove errors, log:\n%v", n, log.String())
 		}
 	})
-}
-
-// Orders that have not begun undo each other, and the last one prevails.
-func TestInstallerOrder(t *testing.T) {
-	for _, c := range []struct{ orders, want string }{
-		{"ir", "ir"}, {"iri", "iri"}, {"irir", "ir"}, {"iririr", "ir"}, {"iriri", "iri"},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			var got string
-			gate := make(chan struct{})
-			results := make(chan installed, 10)
-			in := newInstaller(held(
-				func(context.Context, []netip.Prefix) error { got += "i"; <-gate; return nil },
-				func(context.Context, []netip.Prefix) error { got += "r"; <-gate; return nil }), vips4, results)
-			go in.run(context.Background())
-			for i, o := range c.orders {
-				in.push(o == 'i')
-				if i == 0 {
-					synctest.Wait() // the first has begun, the others wait
-				}
-			}
-			close(gate)
-			in.close()
-			<-in.done
-			if got != c.want {
-				t.Errorf("%s: called %s, want %s", c.orders, got, c.want)
-			}
-		})
-	}
 }
 
 // A callback that never returns holds up nothing but the end of Run.
@@ -575,9 +533,4 @@ func TestWallClockSteps(t *testing.T) {
 			}
 		})
 	}
-}
-
-// held is FuncAddresses, opened.
-func held(install, remove func(context.Context, []netip.Prefix) error) Addresses {
-	return funcAddresses{install, remove}
 }

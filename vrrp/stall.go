@@ -16,8 +16,8 @@ func (m *machine) stalled(now instant) {
 	switch {
 	case m.state == Backup:
 		wait := m.listen(now)
-		if m.timer <= now {
-			m.timer = wait
+		if m.timer <= now || m.wants {
+			m.timer, m.wants = wait, false
 		}
 		if m.holdAt <= now {
 			m.holdAt = wait
@@ -37,6 +37,19 @@ func (m *machine) stalled(now instant) {
 	m.do(action{kind: actRemove})
 	m.follow(now, nil, ReasonStalled)
 	m.timer = m.listen(now)
+}
+
+// queued is for an advert that waited in a queue while an Active router was held
+// up: it is of somebody who has taken over, and not of one that should be a
+// Backup. To a better one the router leaves anyway, and does not announce first.
+func (m *machine) queued(now instant, ev *event) {
+	switch {
+	case m.state != Active || m.yielding || now <= after(m.timer, m.down()):
+	case m.outranked(ev) != ReasonNone:
+		m.warn(warnStalled, netip.AddrPort{})
+	default:
+		m.stalled(now)
+	}
 }
 
 // listen is when an Active router must have been heard, or a better Backup.

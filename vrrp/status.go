@@ -3,27 +3,31 @@ package vrrp
 import (
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 )
 
 // Status is a router at one moment. Keys that RFC 8347 names are written as
 // there; spans are in nanoseconds, since its units cannot hold short timers.
 type Status struct {
-	VRID              uint8          `json:"vrid"`               // 1..255
-	Family            Family         `json:"family,omitzero"`    // absent while the transport has yet to decide
-	VirtualAddresses  []netip.Prefix `json:"virtual-addresses"`  // as configured
-	Local             netip.AddrPort `json:"local,omitzero"`     // this speaker's identity, while Run runs
-	State             State          `json:"state"`              // "initialize", "backup", "active" or "fault"
-	IsOwner           bool           `json:"is-owner"`           // the priority is 255
-	Priority          uint8          `json:"priority"`           // as configured
-	EffectivePriority uint8          `json:"effective-priority"` // what is advertised now
-	Preempt           bool           `json:"preempt"`            // as it holds now: not on standby, always for an owner
-	Standby           bool           `json:"standby"`            // after Yield, until Resume
-	Yielding          bool           `json:"yielding"`           // priority 0 is sent, the heir has not advertised yet
-	Faults            []string       `json:"faults,omitempty"`   // why the state is fault: "addresses"
-
-	Trackers []TrackerStatus `json:"trackers,omitempty"` // in the order in which they were made
+	VRID              uint8            `json:"vrid"`                // 1..255
+	Version           int              `json:"version"`             // 2 or 3
+	Family            Family           `json:"family,omitzero"`     // absent while the transport has yet to decide
+	Interface         string           `json:"interface,omitempty"` // of a Raw transport
+	Group             string           `json:"group,omitempty"`     // the sync group, if it is in one
+	VirtualAddresses  []netip.Prefix   `json:"virtual-addresses"`   // as configured
+	Local             netip.AddrPort   `json:"local,omitzero"`      // this speaker's identity, while Run runs and there is one
+	Peers             []netip.AddrPort `json:"peers,omitempty"`     // where adverts go, while Run runs: a group, or each peer
+	State             State            `json:"state"`               // "initialize", "backup", "active" or "fault"
+	IsOwner           bool             `json:"is-owner"`            // the priority is 255
+	Priority          uint8            `json:"priority"`            // as configured
+	EffectivePriority uint8            `json:"effective-priority"`  // what is advertised now
+	Tracking          int              `json:"tracking"`            // what the trackers add to the priority, before it is clamped
+	Trackers          []TrackerStatus  `json:"trackers,omitempty"`  // in the order in which they were made
+	Preempt           bool             `json:"preempt"`             // as it holds now: not on standby, always for an owner
+	Standby           bool             `json:"standby"`             // after Yield, until Resume
+	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir has not advertised yet
+	Faults            []string         `json:"faults,omitempty"`    // why the state is fault: "addresses", "link", "source", "tracking", "group"
+	Checksum          Checksum         `json:"checksum"`            // the form of the last advert sent; version 3 over IPv4 has several
 
 	AdvertiseInterval  time.Duration `json:"advertise-interval"`        // own
 	ActiveInterval     time.Duration `json:"active-advertise-interval"` // learned from the Active router
@@ -37,6 +41,7 @@ type Status struct {
 	NewMasterReason string         `json:"new-master-reason"`        // not-master, priority, preempted, no-response
 	LastTransition  Transition     `json:"last-transition,omitzero"` // absent before the first
 
+	Lateness   Lateness          `json:"lateness"`   // since New
 	Statistics Statistics        `json:"statistics"` // since New
 	Drops      map[string]uint64 `json:"drops"`      // by DropReason, all of them
 }
@@ -114,27 +119,28 @@ func newMasterReason(r Reason) string {
 func (r *Router) Snapshot() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := r.machine
 	s := Status{
-		VRID: r.vrid, Family: r.family, VirtualAddresses: slices.Clone(r.vips),
-		State: m.state, IsOwner: m.set.priority == owner,
-		Priority: m.set.priority, EffectivePriority: m.effective(), Preempt: m.preempts(),
-		Standby: m.standby, Yielding: m.yielding, Faults: m.faults.names(),
-		AdvertiseInterval: m.set.interval, ActiveInterval: m.learned,
-		MasterDownInterval: m.down(), SkewTime: m.skew(),
+		VRID: r.vrid, Version: r.config.version, Family: r.family, Group: r.group.Name(),
+		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
-		LastTransition: r.last, Statistics: r.stats, Trackers: r.tracks.status(),
+		LastTransition: r.last, Lateness: r.lateness.show(), Statistics: r.stats,
 		Drops: make(map[string]uint64, dropReasons-1),
+	}
+	if raw, ok := r.config.transport.(*Raw); ok {
+		s.Interface = raw.iface
 	}
 	drops := r.drops
 	if run := r.run; run != nil {
-		s.Local = m.self
-		if at := m.deadline(); at != never {
-			s.Deadline = run.wall().Add(time.Duration(at - run.now()))
-		}
+		s.Local, s.Peers = r.local, slices.Clone(r.peers)
 		run.lockedAddTo(&s.Statistics, &drops)
+		run.unit.mu.Lock()
+		defer run.unit.mu.Unlock()
+		if at := run.unit.core.deadline(); at != never {
+			s.Deadline = run.wall().Add(time.Duration(at - run.engine.now()))
+		}
 	}
+	s.show(r.machine)
 	for d := DropPeer; d < dropReasons; d++ {
 		s.Drops[d.String()] = drops[d]
 	}
@@ -147,81 +153,11 @@ func (r *Router) Snapshot() Status {
 	return s
 }
 
-// Collect emits the figures of [Router.Snapshot]: kind 'g' is a gauge, 'c' a
-// counter, labels are keys and values in turn. Every figure carries vrid and
-// family, which is empty while the transport has yet to decide it.
-//
-//	mainstay_vrrp_state                          1 for the present one; third label state
-//	mainstay_vrrp_priority, _effective_priority
-//	mainstay_vrrp_standby                        1 after Yield, until Resume
-//	mainstay_vrrp_master_down_interval_seconds
-//	mainstay_vrrp_tracker_contribution           to the priority; third label tracker
-//	mainstay_vrrp_tracker_fault                  1: it keeps the router out; third label tracker
-//	mainstay_vrrp_drops_total                    third label reason, a [DropReason]
-//
-// The other counters are those of [Statistics]: mainstay_vrrp_master_transitions_total,
-// _advertisements_received_total, _advertisements_sent_total, _priority_zero_received_total,
-// _priority_zero_sent_total, and from IntervalErrors on the names of the JSON keys
-// with underscores.
-func (r *Router) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
-	s := r.Snapshot()
-	family := ""
-	if s.Family != 0 {
-		family = s.Family.String()
-	}
-	labels := []string{"vrid", strconv.Itoa(int(s.VRID)), "family", family}
-	put := func(name string, kind byte, value float64, more ...string) {
-		emit("mainstay_vrrp_"+name, kind, value, append(slices.Clip(labels), more...)...)
-	}
-	for state := range State(len(stateNames)) {
-		put("state", 'g', truth(s.State == state), "state", state.String())
-	}
-	put("priority", 'g', float64(s.Priority))
-	put("effective_priority", 'g', float64(s.EffectivePriority))
-	put("standby", 'g', truth(s.Standby))
-	put("master_down_interval_seconds", 'g', s.MasterDownInterval.Seconds())
-	for _, t := range s.Trackers {
-		put("tracker_contribution", 'g', float64(t.Contribution), "tracker", t.Name)
-		put("tracker_fault", 'g', truth(t.Fault), "tracker", t.Name)
-	}
-	st := &s.Statistics
-	for _, c := range []struct {
-		name  string
-		value uint64
-	}{
-		{"master_transitions", st.MasterTransitions},
-		{"advertisements_received", st.AdvertisementRcvd},
-		{"advertisements_sent", st.AdvertisementSent},
-		{"priority_zero_received", st.PriorityZeroPktsRcvd},
-		{"priority_zero_sent", st.PriorityZeroPktsSent},
-		{"interval_errors", st.IntervalErrors},
-		{"address_list_errors", st.AddressListErrors},
-		{"message_only_checksums", st.MessageOnlyChecksums},
-		{"losing_adverts", st.LosingAdverts},
-		{"equal_priorities", st.EqualPriorities},
-		{"owner_conflicts", st.OwnerConflicts},
-		{"duplicate_identities", st.DuplicateIdentities},
-		{"stalls", st.Stalls},
-		{"one_way_links", st.OneWayLinks},
-		{"duplicate_vrids", st.DuplicateVRIDs},
-		{"announcements", st.Announcements},
-		{"announce_errors", st.AnnounceErrors},
-		{"address_conflicts", st.AddressConflicts},
-		{"send_errors", st.SendErrors},
-		{"install_errors", st.InstallErrors},
-		{"remove_errors", st.RemoveErrors},
-		{"coalesced_transitions", st.CoalescedTransitions},
-	} {
-		put(c.name+"_total", 'c', float64(c.value))
-	}
-	for d := DropPeer; d < dropReasons; d++ {
-		put("drops_total", 'c', float64(s.Drops[d.String()]), "reason", d.String())
-	}
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
+// show adds what the machine knows.
+func (s *Status) show(m *machine) {
+	s.State, s.IsOwner = m.state, m.set.priority == owner
+	s.Priority, s.EffectivePriority, s.Preempt = m.set.priority, m.effective(), m.preempts()
+	s.Standby, s.Yielding, s.Faults = m.standby, m.yielding, m.faults.names()
+	s.AdvertiseInterval, s.ActiveInterval = m.set.interval, m.learned
+	s.MasterDownInterval, s.SkewTime = m.down(), m.skew()
 }

@@ -26,18 +26,24 @@ func TestSnapshotDocument(t *testing.T) {
 		}
 		want := `{
   "vrid": 51,
+  "version": 3,
   "family": "ipv4",
   "virtual-addresses": [
     "192.0.2.100/24"
   ],
   "local": "192.0.2.2:0",
+  "peers": [
+    "224.0.0.18:0"
+  ],
   "state": "backup",
   "is-owner": false,
   "priority": 150,
   "effective-priority": 150,
+  "tracking": 0,
   "preempt": true,
   "standby": false,
   "yielding": false,
+  "checksum": "pseudo-header",
   "advertise-interval": 1000000000,
   "active-advertise-interval": 1000000000,
   "master-down-interval": 3414062500,
@@ -56,6 +62,60 @@ func TestSnapshotDocument(t *testing.T) {
     "reason": "higher-priority",
     "effective-priority": 150,
     "peer": "192.0.2.3:0"
+  },
+  "lateness": {
+    "count": 1,
+    "sum": 0,
+    "max": 0,
+    "buckets": [
+      {
+        "to": 50000,
+        "count": 1
+      },
+      {
+        "to": 100000,
+        "count": 0
+      },
+      {
+        "to": 250000,
+        "count": 0
+      },
+      {
+        "to": 500000,
+        "count": 0
+      },
+      {
+        "to": 1000000,
+        "count": 0
+      },
+      {
+        "to": 2500000,
+        "count": 0
+      },
+      {
+        "to": 5000000,
+        "count": 0
+      },
+      {
+        "to": 10000000,
+        "count": 0
+      },
+      {
+        "to": 50000000,
+        "count": 0
+      },
+      {
+        "to": 250000000,
+        "count": 0
+      },
+      {
+        "to": 1000000000,
+        "count": 0
+      },
+      {
+        "count": 0
+      }
+    ]
   },
   "statistics": {
     "discontinuity-datetime": "2000-01-01T00:00:00Z",
@@ -76,6 +136,12 @@ func TestSnapshotDocument(t *testing.T) {
     "equal-priorities": 0,
     "owner-conflicts": 0,
     "duplicate-identities": 0,
+    "stalls": 0,
+    "one-way-links": 0,
+    "duplicate-vrids": 0,
+    "announcements": 0,
+    "announce-errors": 0,
+    "address-conflicts": 0,
     "send-errors": 0,
     "install-errors": 0,
     "remove-errors": 0,
@@ -178,7 +244,8 @@ func TestCollect(t *testing.T) {
 		pass(4 * time.Second)
 		got := map[string]float64{}
 		r.Collect(func(name string, kind byte, value float64, labels ...string) {
-			if kind != 'g' && kind != 'c' || strings.HasSuffix(name, "_total") != (kind == 'c') || !strings.HasPrefix(name, "mainstay_vrrp_") {
+			counter := strings.HasSuffix(name, "_total") || strings.HasPrefix(name, "mainstay_vrrp_lateness_seconds_")
+			if kind != 'g' && kind != 'c' || counter != (kind == 'c') || !strings.HasPrefix(name, "mainstay_vrrp_") {
 				t.Errorf("%s is of kind %c", name, kind)
 			}
 			if len(labels) < 4 || !slices.Equal(labels[:4], []string{"vrid", "51", "family", "ipv4"}) {
@@ -200,6 +267,13 @@ func TestCollect(t *testing.T) {
 			"mainstay_vrrp_master_transitions_total":          1,
 			"mainstay_vrrp_advertisements_sent_total":         1,
 			"mainstay_vrrp_drops_total reason type":           1,
+			"mainstay_vrrp_fault reason link":                 0,
+			"mainstay_vrrp_tracking":                          0,
+			"mainstay_vrrp_lateness_seconds_bucket le 5e-05":  1,
+			"mainstay_vrrp_lateness_seconds_bucket le 0.25":   1,
+			"mainstay_vrrp_lateness_seconds_bucket le +Inf":   1,
+			"mainstay_vrrp_lateness_seconds_sum":              0,
+			"mainstay_vrrp_lateness_seconds_count":            1,
 			"mainstay_vrrp_drops_total reason hmac-malformed": 0,
 		} {
 			if v, ok := got[key]; !ok || v != want {

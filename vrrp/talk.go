@@ -10,9 +10,11 @@ const quiet = int64(time.Minute)
 
 // talk remembers what has been logged lately.
 type talk struct {
-	warned  [warnings]instant    // not before that; 0: never logged
-	dropped [dropReasons]instant // likewise
-	failing bool                 // the last send failed
+	warned   [warnings]instant    // not before that; 0: never logged
+	dropped  [dropReasons]instant // likewise
+	conflict instant              // likewise
+	failing  bool                 // the last send failed
+	muted    bool                 // the last announcement failed
 }
 
 // due reports whether to log now, and if so, is quiet about it for a while.
@@ -29,7 +31,7 @@ func (s *session) warn(w warning, peer netip.AddrPort, attrs ...any) {
 	s.r.mu.Lock()
 	*s.r.stats.counter(w)++
 	s.r.mu.Unlock()
-	if due(&s.talk.warned[w], s.now()) {
+	if due(&s.talk.warned[w], s.engine.now()) {
 		s.log.Warn(warningTexts[w], append(attrs, "peer", peer)...)
 	}
 }
@@ -61,7 +63,7 @@ func (s *Statistics) counter(w warning) *uint64 {
 // logDrop tells at times what is dropped. Adverts of other virtual routers are
 // an ordinary sight, and so are our own.
 func (s *session) logDrop(why DropReason, peer netip.AddrPort) {
-	if why == DropVRID || why == DropSelf || !due(&s.talk.dropped[why], s.now()) {
+	if why == DropVRID || why == DropSelf || !due(&s.talk.dropped[why], s.engine.now()) {
 		return
 	}
 	s.log.Warn("packet dropped", "reason", why.String(), "peer", peer)
@@ -76,4 +78,15 @@ func (s *session) logSend(err error) {
 		s.log.Info("advertisements are sent again")
 	}
 	s.talk.failing = err != nil
+}
+
+// logAnnounce tells when announcing begins to fail, and when it works again.
+func (s *session) logAnnounce(err error) {
+	switch {
+	case err != nil && !s.talk.muted:
+		s.log.Warn("announcing the virtual addresses", "err", err)
+	case err == nil && s.talk.muted:
+		s.log.Info("the virtual addresses are announced again")
+	}
+	s.talk.muted = err != nil
 }

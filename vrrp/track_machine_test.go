@@ -7,20 +7,9 @@ import (
 	"time"
 )
 
-// honours skips a test of what the machine makes of evTrack where it does not
-// know that event.
-func honours(t *testing.T) {
-	t.Helper()
-	m := newMachine(testSettings(), self)
-	if m.step(t0, event{kind: evTrack, down: true}); m.faults == 0 {
-		t.Skip("this machine does not honour evTrack")
-	}
-}
-
 // An unweighted tracker keeps the router out until its first verdict, and
 // whenever it is down.
 func TestTrackerKeepsOut(t *testing.T) {
-	honours(t)
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()
 		r, err := New(51, vips4, WithTransport(newFake()), WithOnTransition(j.transition))
@@ -53,7 +42,6 @@ func TestTrackerKeepsOut(t *testing.T) {
 
 // A weight moves the claim: in adverts, and in the deadline of a Backup.
 func TestTrackerMovesTheClaim(t *testing.T) {
-	honours(t)
 	synctest.Test(t, func(t *testing.T) {
 		fake := newFake()
 		r := run(t, vips4, WithTransport(fake))

@@ -191,12 +191,8 @@ func (r *Router) remove(t *Tracker) {
 func (r *Router) lockedTrack(f func(*tracking)) {
 	before := r.tracks.verdict()
 	f(&r.tracks)
-	switch {
-	case r.tracks.verdict() == before:
-	case r.run == nil:
-		r.lockedIdle()
-	default:
-		leaveWord(r.run.tracked)
+	if r.tracks.verdict() != before {
+		r.lockedTracked()
 	}
 }
 

@@ -53,7 +53,10 @@ type Peer struct {
 // They must not call the router.
 //
 // A link that refuses packets itself should count them, and have a method
-// Dropped(DropReason) uint64 that tells how many: [Router.Snapshot] adds them.
+// Dropped(DropReason) uint64 that tells how many; any goroutine may call it,
+// also after Close, and [Router.Snapshot] adds what it returns. A link to the
+// peers of [WithUnicast] should have a method SetPeers([]Peer), for
+// [Router.Update]: Peers returns others from then on.
 type Link interface {
 	// Local is this speaker's identity, which breaks ties between equal
 	// priorities: its address, and port 0 where the carrier has no ports. It

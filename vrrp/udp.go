@@ -95,6 +95,9 @@ func (u *UDP) hmacKey() HMACKey { return u.key }
 // family tells the router what it can carry.
 func (u *UDP) family() Family { return familyOf(u.local.Addr()) }
 
+// descriptors tells that the kernel can wait for its links.
+func (u *UDP) descriptors() bool { return hasPollWaiter }
+
 // Open binds the socket; see [Transport]. Its errors are those of package net.
 func (u *UDP) Open(ctx context.Context, vr VirtualRouter) (Link, error) {
 	if vr.Family != 0 && vr.Family != u.family() {
@@ -137,7 +140,6 @@ func newUDPLink(u *UDP, conn *net.UDPConn) *udpLink {
 
 func (l *udpLink) Local() netip.AddrPort   { return l.local }
 func (l *udpLink) Peers() []netip.AddrPort { return l.udp.peers }
-func (l *udpLink) Ready() <-chan struct{}  { return l.ready }
 
 // Send tries every packet: a peer that is down, or a route that is missing,
 // must not keep the others from hearing us.

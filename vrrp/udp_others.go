@@ -18,6 +18,8 @@ func openUDP(u *UDP, conn *net.UDPConn) (Link, error) {
 	return l, nil
 }
 
+func (l *udpLink) Ready() <-chan struct{} { return l.ready }
+
 func (l *udpLink) watch() {
 	for {
 		n, from, err := l.conn.ReadFromUDPAddrPort(l.reader.buf[:])

@@ -16,11 +16,12 @@ import (
 // which a longer one is known.
 const maxDatagram = headerLen + maxAddrs*16 + trailerLen + 1
 
-// udpReader reads the socket from two sides: a goroutine that waits in the
-// poller, and the router itself just before it honours a timer, so that an
-// advert which is already in the kernel is never late.
+// udpReader reads the socket when the router asks, which it does just before it
+// honours a timer: an advert that is already in the kernel is never late. For
+// those who wait for [Link.Ready] a goroutine waits in the poller.
 type udpReader struct {
 	raw  syscall.RawConn
+	once sync.Once     // starts watch
 	room chan struct{} // capacity 1: something was taken from the inbox
 
 	mu  sync.Mutex // guards buf, and keeps the packets in order
@@ -35,8 +36,20 @@ func openUDP(u *UDP, conn *net.UDPConn) (Link, error) {
 	}
 	l := newUDPLink(u, conn)
 	l.reader.raw, l.reader.room = raw, make(chan struct{}, 1)
-	l.running.Go(l.watch)
 	return l, nil
+}
+
+// Ready starts the reader, which a router that waits for the descriptor needs not.
+func (l *udpLink) Ready() <-chan struct{} {
+	l.reader.once.Do(func() { l.running.Go(l.watch) })
+	return l.ready
+}
+
+// fd is what a router may wait for instead.
+func (l *udpLink) fd() (fd int) {
+	fd = -1
+	_ = l.reader.raw.Control(func(f uintptr) { fd = int(f) })
+	return fd
 }
 
 // watch fills the inbox when the socket becomes readable.

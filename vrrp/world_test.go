@@ -131,11 +131,14 @@ func (w *world) step(n *node, ev event) {
 		return
 	}
 	w.steps++
-	was, rounds := n.state, 0
+	was, rounds, resigned := n.state, 0, n.yielding
 	for _, a := range n.machine.step(w.now, ev) {
 		switch a.kind {
 		case actSend:
+			n.expect(!resigned, "sends %d after it has resigned", a.priority)
+			n.expect(ev.kind != evFault || ev.fault&unsendable == 0, "sends %d, which nobody can hear", a.priority)
 			w.send(n, a.priority)
+			resigned = a.priority == 0
 		case actInstall:
 			n.expect(!n.holds, "installs twice")
 			n.holds, n.ready = true, after(w.now, w.installing)
@@ -143,7 +146,7 @@ func (w *world) step(n *node, ev event) {
 			n.expect(n.holds, "removes what it does not hold")
 			n.holds, n.told, n.ready = false, false, never
 		case actAnnounce:
-			n.expect(n.holds && n.told && n.state == Active && !n.yielding, "announces in %v, held %v, known %v", n.state, n.holds, n.told)
+			n.expect(n.holds && n.told && was == Active && !resigned, "announces in %v, held %v, known %v, resigned %v", was, n.holds, n.told, resigned)
 			n.spoke = w.steps
 			rounds++
 		case actTransition:
@@ -164,6 +167,7 @@ func (w *world) step(n *node, ev event) {
 	n.expect(n.holds == (n.state == Active), "holds = %v in %v", n.holds, n.state)
 	n.expect(n.deadline() != never || n.state == Initialize || n.state == Fault, "no deadline in %v", n.state)
 	n.expect(n.state == Active && !n.yielding || n.news == stopped(), "is to announce in %v", n.state)
+	n.expect(n.state != Active || n.yielding || n.timer <= after(w.now, max(n.set.interval, n.pace)), "is silent for %v", time.Duration(n.timer-w.now))
 	if w.check != nil {
 		w.check()
 	}

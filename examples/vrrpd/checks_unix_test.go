@@ -103,7 +103,7 @@ func TestSlowCommandIsEnded(t *testing.T) {
 	defer cancel()
 	results := make(chan healthcheck.Result, 1)
 	go func() {
-		results <- script{"(trap '' TERM; sleep 600) > " + fifo + " & sleep 600 > " + fifo}.Check(ctx, healthcheck.Target{})
+		results <- script{"(trap '' TERM; sleep 40) > " + fifo + " & sleep 40 > " + fifo}.Check(ctx, healthcheck.Target{})
 	}()
 	f, err := os.Open(fifo) // waits for a writer
 	if err != nil {

@@ -205,8 +205,8 @@ func TestDaemonReloads(t *testing.T) {
 	s.flags = common + "-interface nosuchlink0 " + stays
 	s.signals <- syscall.SIGHUP
 	s.log.until(t, "nosuchlink0 does not exist")
-	if got := len(s.list()); got != 2 {
-		t.Errorf("%d routers after reloads that are refused, want 2", got)
+	if got := s.snapshot(loopback + "-51"); len(s.list()) != 2 || got.State != vrrp.Active {
+		t.Errorf("%d routers after reloads that are refused, the first one %v, want 2, Active", len(s.list()), got.State)
 	}
 
 	s.flags = common + stays + ",checksum=message"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -184,51 +183,6 @@ func remove(h *host, path string) {
 	if err := os.Remove(path); err != nil {
 		h.t.Fatal(err)
 	}
-}
-
-// TestNotify runs a script and fills a FIFO in keepalived's formats.
-func TestNotify(t *testing.T) {
-	if !need.Namespace(t) {
-		return
-	}
-	left, _ := newHosts(t)
-	dir := t.TempDir()
-	script, said, fifo := filepath.Join(dir, "notify"), filepath.Join(dir, "said"), filepath.Join(dir, "fifo")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\necho \"$@\" >"+said+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{said, fifo} {
-		if err := syscall.Mkfifo(path, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	news := newLines()
-	for _, path := range []string{said, fifo} {
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		read := make(chan struct{})
-		go func() { // joined by the cleanup
-			defer close(read)
-			buf := make([]byte, 4096)
-			for {
-				n, err := f.Read(buf)
-				if err != nil {
-					return
-				}
-				_, _ = news.Write(buf[:n])
-			}
-		}()
-		t.Cleanup(func() { f.Close(); <-read })
-	}
-	a := left.vrrpd(fmt.Sprintf("-vrid 51 -interval 50ms -vip 192.0.2.100/24 -name VI_1 -notify %s -notify-fifo %s", script, fifo))
-	a.until("to=active")
-	for _, want := range []string{`INSTANCE VI_1 MASTER 100`, `INSTANCE "VI_1" MASTER 100`} {
-		news.again()
-		news.until(t, want)
-	}
-	a.ends(syscall.SIGTERM)
 }
 
 // TestListen prints adverts, and takes no part.

@@ -22,6 +22,14 @@ type FRR struct{}
 // macvlan is the name of the device that holds the addresses of a router.
 func macvlan(r Router) string { return fmt.Sprintf("vrrp%d-%d-%d", r.Family(), r.LAN, r.VRID) }
 
+// hush keeps an interface from answering and asking in the name of addresses
+// that a macvlan above it has.
+func (h *Host) hush(r Router) {
+	h.lab.t.Helper()
+	h.Sysctl("ipv4/conf/"+r.Interface()+"/arp_ignore", "1")
+	h.Sysctl("ipv4/conf/"+r.Interface()+"/arp_announce", "2")
+}
+
 // Start starts one vrrpd for all routers. It makes the macvlan devices that FRR
 // wants to find, with the virtual MACs and addresses.
 func (FRR) Start(h *Host, routers ...Router) *Speaker {
@@ -57,9 +65,8 @@ func (FRR) Start(h *Host, routers ...Router) *Speaker {
 			fmt.Fprintf(config, " vrrp %d %s %v\n", r.VRID, ip, v.Addr())
 		}
 	}
-	for _, r := range s.Routers { // else the interface answers and asks with the addresses of the device, too
-		h.Sysctl("ipv4/conf/"+r.Interface()+"/arp_ignore", "1")
-		h.Sysctl("ipv4/conf/"+r.Interface()+"/arp_announce", "2")
+	for _, r := range s.Routers {
+		h.hush(r)
 	}
 	if devices.Len() > 0 {
 		h.IP("%s", devices.String())

@@ -21,6 +21,9 @@ func (k Keepalived) Start(h *Host, routers ...Router) *Speaker {
 	s := &Speaker{Host: h}
 	for _, r := range routers {
 		s.Routers = append(s.Routers, r.Defaults())
+		if r.VMAC {
+			h.hush(r.Defaults())
+		}
 	}
 	dir := h.lab.t.TempDir()
 	conf := filepath.Join(dir, "keepalived.conf")

@@ -86,17 +86,37 @@ func (q *Queue[E, S]) Run() {
 	}
 }
 
+// Drain delivers the events that wait, and returns when there is none: for an
+// owner that starts a goroutine when there is something to deliver. Neither Run
+// nor Drain must run twice at a time.
+func (q *Queue[E, S]) Drain() {
+	for {
+		q.mu.Lock()
+		e, ok := q.lockedTake()
+		q.mu.Unlock()
+		if !ok {
+			return
+		}
+		q.deliver(e)
+	}
+}
+
 // next takes the oldest event, waiting for one; false when there will be none.
 func (q *Queue[E, S]) next() (e E, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for q.head == nil {
-		if q.closed {
-			return e, false
-		}
+	for q.head == nil && !q.closed {
 		q.wake.Wait()
 	}
+	return q.lockedTake()
+}
+
+// lockedTake takes the oldest event; false when there is none. q.mu is held.
+func (q *Queue[E, S]) lockedTake() (e E, ok bool) {
 	n := q.head
+	if n == nil {
+		return e, false
+	}
 	e = n.event
 	if n.past {
 		delete(q.past, n.subject)

@@ -140,6 +140,7 @@ func parseAddr(data []byte) (a Addr, ok bool) {
 	a.Prefix = netip.PrefixFrom(local, bits)
 	a.Secondary = local.Is4() && flags&unix.IFA_F_SECONDARY != 0 // the same bit says temporary for IPv6
 	a.Tentative = flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0
+	a.Failed = flags&unix.IFA_F_DADFAILED != 0
 	a.Deprecated = flags&unix.IFA_F_DEPRECATED != 0
 	a.Permanent = flags&unix.IFA_F_PERMANENT != 0
 	return a, attrs.Err() == nil && a.Prefix.IsValid()

@@ -33,6 +33,7 @@ type Addr struct {
 	Tentative  bool  // duplicate address detection runs, or has failed
 	Deprecated bool
 
+	Failed    bool       // duplicate address detection has failed; Tentative is true too
 	Permanent bool       // it has no lifetime
 	Scope     uint8      // RT_SCOPE_*
 	Peer      netip.Addr // of a point-to-point address; else invalid

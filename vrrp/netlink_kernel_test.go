@@ -12,10 +12,10 @@ import (
 	"github.com/mainstay-ha/mainstay/vrrp/internal/rtnl"
 )
 
-// kernel is an addressHost in memory, with the habits of Linux that matter: the
+// fakeKernel is an addressHost in memory, with the habits of Linux that matter: the
 // first address of a subnet takes the others along, links that go down lose
 // their IPv6 addresses, macvlans go with their parent.
-type kernel struct {
+type fakeKernel struct {
 	mu       sync.Mutex
 	tags     bool
 	probe    error
@@ -29,13 +29,14 @@ type kernel struct {
 	changed  []func()
 	calls    map[string]int
 	deaf     bool          // watchers are not told
-	old      *rtnl.State   // what a deaf watcher knows
+	known    *rtnl.State   // what watchers know
 	sessions int           // open
 	stopped  chan struct{} // the process is stopped until it is closed
 }
 
-func newKernel(links ...string) *kernel {
-	k := &kernel{tags: true, news: map[place]rtnl.NewAddr{}, conf: map[int]map[rtnl.Conf]uint32{}, ipv6: map[string]string{}, calls: map[string]int{}}
+func newFakeKernel(links ...string) *fakeKernel {
+	k := &fakeKernel{tags: true, news: map[place]rtnl.NewAddr{}, conf: map[int]map[rtnl.Conf]uint32{}, ipv6: map[string]string{}, calls: map[string]int{}}
+	k.tell()
 	for _, name := range links {
 		k.plug(name)
 	}
@@ -43,7 +44,7 @@ func newKernel(links ...string) *kernel {
 }
 
 // plug adds a link that is up.
-func (k *kernel) plug(name string) int {
+func (k *fakeKernel) plug(name string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.next++
@@ -54,7 +55,7 @@ func (k *kernel) plug(name string) int {
 }
 
 // dial makes the kernel the host of a Netlink.
-func (k *kernel) dial(changed func()) (addressHost, error) {
+func (k *fakeKernel) dial(changed func()) (addressHost, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sessions++
@@ -63,7 +64,7 @@ func (k *kernel) dial(changed func()) (addressHost, error) {
 }
 
 // netlink returns a Netlink on eth0 of the kernel.
-func (k *kernel) netlink(opts ...NetlinkOption) *Netlink {
+func (k *fakeKernel) netlink(opts ...NetlinkOption) *Netlink {
 	c, err := netlinkConfigFor("eth0", opts)
 	if err != nil {
 		panic(err)
@@ -71,38 +72,41 @@ func (k *kernel) netlink(opts ...NetlinkOption) *Netlink {
 	return newNetlink("eth0", c, k.dial)
 }
 
-func (k *kernel) tell() {
+func (k *fakeKernel) tell() {
 	if k.deaf {
 		return
 	}
+	k.known = &rtnl.State{Links: slices.Clone(k.links), Addrs: slices.Clone(k.addrs)}
 	for _, f := range k.changed {
 		f()
 	}
 }
 
-// deafen keeps the watchers from hearing anything, or wakes them.
-func (k *kernel) deafen(on bool) {
+// deafen keeps the watchers from hearing anything, or lets them catch up.
+func (k *fakeKernel) deafen(on bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.old, k.deaf = k.state(), on
+	k.deaf = on
 	k.tell()
 }
 
-func (k *kernel) state() *rtnl.State {
-	return &rtnl.State{Links: slices.Clone(k.links), Addrs: slices.Clone(k.addrs)}
-}
-
-func (k *kernel) State() *rtnl.State {
+func (k *fakeKernel) State() *rtnl.State {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.deaf {
-		return k.old
+	return k.known
+}
+
+// poke wakes the watchers, who know no more than before.
+func (k *fakeKernel) poke() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, f := range k.changed {
+		f()
 	}
-	return k.state()
 }
 
 // call counts a call, and returns its error if it is to fail.
-func (k *kernel) call(format string, args ...any) error {
+func (k *fakeKernel) call(format string, args ...any) error {
 	s := fmt.Sprintf(format, args...)
 	k.calls[s]++
 	if k.fail != nil {
@@ -111,10 +115,10 @@ func (k *kernel) call(format string, args ...any) error {
 	return nil
 }
 
-func (k *kernel) Probe() (bool, error) { return k.tags, k.probe }
-func (k *kernel) Resyncs() uint64      { return 0 }
+func (k *fakeKernel) Probe() (bool, error) { return k.tags, k.probe }
+func (k *fakeKernel) Resyncs() uint64      { return 0 }
 
-func (k *kernel) Links() ([]rtnl.Link, error) {
+func (k *fakeKernel) Links() ([]rtnl.Link, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if stopped := k.stopped; stopped != nil {
@@ -125,13 +129,13 @@ func (k *kernel) Links() ([]rtnl.Link, error) {
 	return slices.Clone(k.links), k.call("links")
 }
 
-func (k *kernel) Addrs(index int) ([]rtnl.Addr, error) {
+func (k *fakeKernel) Addrs(index int) ([]rtnl.Addr, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(k.addrs), func(a rtnl.Addr) bool { return a.Index != index }), k.call("addrs")
 }
 
-func (k *kernel) link(index int) *rtnl.Link {
+func (k *fakeKernel) link(index int) *rtnl.Link {
 	i := slices.IndexFunc(k.links, func(l rtnl.Link) bool { return l.Index == index })
 	if i < 0 {
 		return nil
@@ -139,7 +143,7 @@ func (k *kernel) link(index int) *rtnl.Link {
 	return &k.links[i]
 }
 
-func (k *kernel) AddAddr(a rtnl.NewAddr) error {
+func (k *fakeKernel) AddAddr(a rtnl.NewAddr) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("add %v", a.Prefix); err != nil {
@@ -151,7 +155,7 @@ func (k *kernel) AddAddr(a rtnl.NewAddr) error {
 	return k.add(a)
 }
 
-func (k *kernel) ReplaceAddr(a rtnl.NewAddr) error {
+func (k *fakeKernel) ReplaceAddr(a rtnl.NewAddr) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("replace %v", a.Prefix); err != nil {
@@ -164,7 +168,7 @@ func (k *kernel) ReplaceAddr(a rtnl.NewAddr) error {
 	return k.add(a)
 }
 
-func (k *kernel) add(a rtnl.NewAddr) error {
+func (k *fakeKernel) add(a rtnl.NewAddr) error {
 	if k.link(a.Index) == nil {
 		return syscall.ENODEV
 	}
@@ -179,18 +183,18 @@ func (k *kernel) add(a rtnl.NewAddr) error {
 	return nil
 }
 
-func (k *kernel) find(at place) int {
+func (k *fakeKernel) find(at place) int {
 	return slices.IndexFunc(k.addrs, func(a rtnl.Addr) bool { return a.Index == at.link && a.Prefix == at.prefix })
 }
 
 // primary finds the first address of a subnet.
-func (k *kernel) primary(index int, p netip.Prefix) int {
+func (k *fakeKernel) primary(index int, p netip.Prefix) int {
 	return slices.IndexFunc(k.addrs, func(a rtnl.Addr) bool {
 		return a.Index == index && !a.Secondary && a.Prefix.Masked() == p.Masked()
 	})
 }
 
-func (k *kernel) DelAddr(index int, p netip.Prefix) error {
+func (k *fakeKernel) DelAddr(index int, p netip.Prefix) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("del %v", p); err != nil {
@@ -217,7 +221,7 @@ func (k *kernel) DelAddr(index int, p netip.Prefix) error {
 	return nil
 }
 
-func (k *kernel) AddMacvlan(m rtnl.Macvlan) (int, error) {
+func (k *fakeKernel) AddMacvlan(m rtnl.Macvlan) (int, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("macvlan %s", m.Name); err != nil {
@@ -236,7 +240,7 @@ func (k *kernel) AddMacvlan(m rtnl.Macvlan) (int, error) {
 	return k.next, nil
 }
 
-func (k *kernel) DelLink(index int) error {
+func (k *fakeKernel) DelLink(index int) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("unlink %d", index); err != nil {
@@ -252,7 +256,7 @@ func (k *kernel) DelLink(index int) error {
 	return nil
 }
 
-func (k *kernel) SetUp(index int, up bool) error {
+func (k *fakeKernel) SetUp(index int, up bool) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("up %d %v", index, up); err != nil {
@@ -270,7 +274,7 @@ func (k *kernel) SetUp(index int, up bool) error {
 	return nil
 }
 
-func (k *kernel) Conf(index int, settings ...rtnl.Conf) (map[rtnl.Conf]uint32, error) {
+func (k *fakeKernel) Conf(index int, settings ...rtnl.Conf) (map[rtnl.Conf]uint32, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("conf %d", index); err != nil {
@@ -282,7 +286,7 @@ func (k *kernel) Conf(index int, settings ...rtnl.Conf) (map[rtnl.Conf]uint32, e
 	return maps.Clone(k.conf[index]), nil
 }
 
-func (k *kernel) SetConf(index int, values map[rtnl.Conf]uint32) error {
+func (k *fakeKernel) SetConf(index int, values map[rtnl.Conf]uint32) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("setconf %d", index); err != nil {
@@ -295,7 +299,7 @@ func (k *kernel) SetConf(index int, values map[rtnl.Conf]uint32) error {
 	return nil
 }
 
-func (k *kernel) SetIPv6Conf(link, setting, value string) error {
+func (k *fakeKernel) SetIPv6Conf(link, setting, value string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.call("ipv6 %s", setting); err != nil {
@@ -308,7 +312,7 @@ func (k *kernel) SetIPv6Conf(link, setting, value string) error {
 	return nil
 }
 
-func (k *kernel) Close() error {
+func (k *fakeKernel) Close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.sessions--
@@ -317,7 +321,7 @@ func (k *kernel) Close() error {
 }
 
 // edit changes addresses behind everybody's back.
-func (k *kernel) edit(f func(a *rtnl.Addr)) {
+func (k *fakeKernel) edit(f func(a *rtnl.Addr)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range k.addrs {
@@ -327,7 +331,7 @@ func (k *kernel) edit(f func(a *rtnl.Addr)) {
 }
 
 // list is the addresses of a link, sorted.
-func (k *kernel) list(link string) []string {
+func (k *fakeKernel) list(link string) []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	out := []string{}
@@ -342,8 +346,43 @@ func (k *kernel) list(link string) []string {
 	return out
 }
 
-func (k *kernel) called(s string) int {
+func (k *fakeKernel) called(s string) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.calls[s]
+}
+
+// asked is how an address was asked for.
+func (k *fakeKernel) asked(at place) rtnl.NewAddr {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.news[at]
+}
+
+// settings are those of a link.
+func (k *fakeKernel) settings(index int) map[rtnl.Conf]uint32 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.conf[index])
+}
+
+// set changes a setting, as somebody else would.
+func (k *fakeKernel) set(index int, setting rtnl.Conf, value uint32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.conf[index][setting] = value
+}
+
+// failing makes calls fail; nil: none.
+func (k *fakeKernel) failing(f func(call string) error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fail = f
+}
+
+// open counts the sessions.
+func (k *fakeKernel) open() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sessions
 }

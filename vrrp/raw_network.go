@@ -1,0 +1,108 @@
+package vrrp
+
+import (
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/mainstay-ha/mainstay/vrrp/internal/rawip"
+	"github.com/mainstay-ha/mainstay/vrrp/internal/rtnl"
+)
+
+// rawNetwork is the host's network, for a [Raw].
+type rawNetwork interface {
+	descriptors() bool // its sockets have some
+	open(c rawip.Config) (rawSocket, error)
+	watch(changed func(*rtnl.State)) (rawWatcher, error)
+	claim(iface string, key rawKey) any // a value for a virtual router of this process
+}
+
+type rawSocket interface {
+	FD() int
+	Receive(d []rawip.Datagram) (int, error)
+	Send(d []rawip.Datagram) error
+	SetVRIDs(vrids [4]uint64) error
+	Overflows() uint64
+	Close() error
+}
+
+type rawWatcher interface {
+	State() *rtnl.State
+	Close() error
+}
+
+// hostNetwork is that of this process.
+type hostNetwork struct{}
+
+func (hostNetwork) descriptors() bool { return hasPollWaiter }
+
+func (hostNetwork) open(c rawip.Config) (rawSocket, error) { return rawip.Open(c) }
+
+func (hostNetwork) watch(changed func(*rtnl.State)) (rawWatcher, error) { return rtnl.Watch(changed) }
+
+// claim tells the network namespaces of threads apart.
+func (hostNetwork) claim(iface string, key rawKey) any {
+	return struct {
+		namespace, iface string
+		rawKey
+	}{namespace(), iface, key}
+}
+
+// claimed holds the virtual routers of this process on real interfaces: two
+// transports may be for one interface.
+type claimed struct {
+	mu sync.Mutex // guards m
+	m  map[any]bool
+}
+
+var claims = claimed{m: map[any]bool{}}
+
+// take reports whether nobody else has it.
+func (c *claimed) take(claim any) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.m[claim] {
+		return false
+	}
+	c.m[claim] = true
+	return true
+}
+
+func (c *claimed) release(claim any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.m, claim)
+}
+
+// vipList is the virtual addresses of all routers on an interface.
+type vipList struct {
+	mu    sync.Mutex // guards lists
+	lists map[*rawLink][]netip.Prefix
+}
+
+// set replaces those of one router; nil removes them.
+func (v *vipList) set(l *rawLink, vips []netip.Prefix) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.lists == nil {
+		v.lists = map[*rawLink][]netip.Prefix{}
+	}
+	v.lists[l] = vips
+	if vips == nil {
+		delete(v.lists, l)
+	}
+}
+
+// all returns them in order.
+func (v *vipList) all() []netip.Addr {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []netip.Addr
+	for _, vips := range v.lists {
+		for _, p := range vips {
+			out = append(out, p.Addr())
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return out
+}

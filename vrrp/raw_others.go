@@ -1,0 +1,5 @@
+//go:build !linux
+
+package vrrp
+
+func namespace() string { return "" }

@@ -1,0 +1,306 @@
+package vrrp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mainstay-ha/mainstay/vrrp/internal/rawip"
+)
+
+// rawPort is a socket of one family on one engine, and the routers that it
+// receives for. It follows the interface.
+type rawPort struct {
+	raw     *Raw
+	place   rawPlace
+	watcher rawWatcher
+	users   int // guarded by Raw.mu
+
+	poked atomic.Bool // the engine is to look
+
+	counting sync.Mutex // guards lost, and socket against those who count
+	lost     uint64     // of sockets that are closed
+
+	// What follows belongs to the engine's goroutine, once a link is attached.
+	socket   rawSocket // nil while the interface is missing
+	index    int       // of the interface that socket is bound to
+	attached bool      // socket is a source of the engine
+	opening  bool      // a socket is being opened
+	retired  bool
+	failed   error // the last attempt to open a socket
+	retry    alarm
+	links    [256]*rawLink
+	batch    [64]rawip.Datagram
+}
+
+// reopen is the pause after a socket could not be opened.
+const reopen = time.Second
+
+func newRawPort(r *Raw, place rawPlace, w rawWatcher) *rawPort {
+	p := &rawPort{raw: r, place: place, watcher: w}
+	p.retry.owner = p
+	return p
+}
+
+// first opens the socket in the goroutine of Run.
+func (p *rawPort) first() error {
+	link, ok := p.watcher.State().Link(p.raw.iface)
+	if !ok {
+		return nil // it is allowed to be missing
+	}
+	s, err := p.open()
+	switch {
+	case err == nil:
+		p.socket, p.index = s, link.Index
+	case p.raw.config.allowMissing && errors.Is(err, syscall.ENODEV):
+	default:
+		return err
+	}
+	return nil
+}
+
+func (p *rawPort) open() (rawSocket, error) {
+	family := p.place.family
+	return p.raw.net.open(rawip.Config{
+		Interface: p.raw.iface, Family: int(family), Group: p.raw.config.groups[family], AH: family == IPv4,
+	})
+}
+
+// attach begins to deliver to a link.
+func (p *rawPort) attach(l *rawLink) error {
+	p.links[l.key.vrid] = l
+	if err := p.use(); err != nil {
+		return err
+	}
+	v := p.look()
+	l.running, l.parentMAC = v.link.Running, v.mac()
+	l.see(v)
+	if p.socket == nil {
+		p.refresh()
+	}
+	return nil
+}
+
+// detach ends that.
+func (p *rawPort) detach(l *rawLink) {
+	if p.links[l.key.vrid] == l {
+		p.links[l.key.vrid] = nil
+		_ = p.filter()
+	}
+}
+
+// use makes the socket a source of the engine, and lets in what is for the links.
+func (p *rawPort) use() error {
+	if p.socket == nil {
+		return nil
+	}
+	if !p.attached {
+		if err := p.place.engine.waiter.add(p, p.socket.FD(), p.ready); err != nil {
+			return err
+		}
+		p.attached = true
+	}
+	return p.filter()
+}
+
+// ready is for sockets without descriptor.
+func (p *rawPort) ready() <-chan struct{} {
+	if r, ok := p.socket.(interface{ Ready() <-chan struct{} }); ok {
+		return r.Ready()
+	}
+	return nil
+}
+
+func (p *rawPort) filter() error {
+	if p.socket == nil {
+		return nil
+	}
+	var vrids [4]uint64
+	for v, l := range p.links {
+		if l != nil {
+			vrids[v/64] |= 1 << (v % 64)
+		}
+	}
+	return p.socket.SetVRIDs(vrids)
+}
+
+// drain delivers what has been received; see source.
+func (p *rawPort) drain() (more bool) {
+	for range budget / len(p.batch) {
+		s := p.socket
+		if s == nil {
+			return false
+		}
+		n, err := s.Receive(p.batch[:])
+		if err != nil {
+			p.drop()
+			p.broken(err)
+			return false
+		}
+		for i := range p.batch[:n] {
+			p.deliver(&p.batch[i])
+		}
+		if n < len(p.batch) {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *rawPort) deliver(d *rawip.Datagram) {
+	if len(d.Data) < 2 {
+		return // the filter lets no such packet in
+	}
+	if l := p.links[d.Data[1]]; l != nil {
+		l.s.receive(&Packet{
+			Data: d.Data, TTL: d.TTL, AH: d.AH,
+			From: netip.AddrPortFrom(d.Src, 0), To: netip.AddrPortFrom(d.Dst, 0),
+		})
+	}
+}
+
+// poke has the engine look at the interface soon. Any goroutine may call it.
+func (p *rawPort) poke() {
+	if p != nil && !p.poked.Swap(true) {
+		p.place.engine.do(func() {
+			p.poked.Store(false)
+			p.refresh()
+		})
+	}
+}
+
+// honour looks again after a failure.
+func (p *rawPort) honour(instant) { p.refresh() }
+
+// refresh makes the socket and the routers follow the interface.
+func (p *rawPort) refresh() {
+	if p.retired {
+		return
+	}
+	v := p.look()
+	if p.socket != nil && v.link.Index != p.index {
+		p.drop()
+		v = p.look()
+	}
+	if p.socket == nil && v.link.Index != 0 && !p.opening {
+		p.reopen(v.link.Index)
+	}
+	for _, l := range p.links {
+		if l != nil {
+			l.see(v)
+		}
+	}
+}
+
+// reopen has a goroutine that called Run open a socket for the interface that
+// has come.
+func (p *rawPort) reopen(index int) {
+	p.opening = true
+	errand := func() {
+		s, err := p.open()
+		if !p.place.engine.do(func() { p.adopt(s, index, err) }) && err == nil {
+			_ = s.Close()
+		}
+	}
+	for _, l := range p.links {
+		if l != nil && l.s.unit.errand(errand) {
+			return
+		}
+	}
+	p.opening = false
+	p.again()
+}
+
+// adopt takes the socket that was opened.
+func (p *rawPort) adopt(s rawSocket, index int, err error) {
+	p.opening = false
+	switch {
+	case err != nil:
+		p.broken(err)
+	case p.retired:
+		_ = s.Close()
+	default:
+		p.counting.Lock()
+		p.socket, p.index = s, index
+		p.counting.Unlock()
+		if err := p.use(); err != nil {
+			p.drop()
+			p.broken(err)
+			return
+		}
+		p.failed = nil
+		p.refresh()
+	}
+}
+
+// broken tells that there is no socket, and tries again later.
+func (p *rawPort) broken(err error) {
+	told := p.failed != nil && p.failed.Error() == err.Error()
+	p.failed = err
+	p.again()
+	v := p.look()
+	for _, l := range p.links {
+		if l == nil {
+			continue
+		}
+		if !told {
+			l.s.log.Warn("opening the socket", "err", err)
+			told = true
+		}
+		l.see(v)
+	}
+}
+
+func (p *rawPort) again() {
+	e := p.place.engine
+	e.set(&p.retry, e.now()+int64(reopen))
+}
+
+// drop closes the socket.
+func (p *rawPort) drop() {
+	s := p.socket
+	if s == nil {
+		return
+	}
+	if p.attached {
+		p.place.engine.waiter.remove(p)
+		p.attached = false
+	}
+	p.counting.Lock()
+	p.lost += s.Overflows()
+	p.socket, p.index = nil, 0
+	p.counting.Unlock()
+	_ = s.Close()
+}
+
+// overflows counts what the kernel could not keep. Any goroutine may call it.
+func (p *rawPort) overflows() uint64 {
+	p.counting.Lock()
+	defer p.counting.Unlock()
+	if p.socket == nil {
+		return p.lost
+	}
+	return p.lost + p.socket.Overflows()
+}
+
+// retire closes the port, in the goroutine of Run: on its engine, or when that
+// has ended.
+func (p *rawPort) retire() error {
+	e := p.place.engine
+	end := func() {
+		p.retired = true
+		e.set(&p.retry, never)
+		p.drop()
+	}
+	if !e.shared || !e.call(end) {
+		p.attached = false // the engine has let go of everything
+		end()
+	}
+	return nil
+}
+
+var errDown = fmt.Errorf("the interface is down, or has no carrier: %w", syscall.ENETDOWN)

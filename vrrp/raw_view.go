@@ -1,0 +1,99 @@
+package vrrp
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/mainstay-ha/mainstay/vrrp/internal/rtnl"
+)
+
+// addressProtocol is how addresses are marked that this package has installed.
+const addressProtocol = 112
+
+// rawView is what a port sees of the interface at one moment. It finds the
+// address that most routers send from once.
+type rawView struct {
+	state *rtnl.State
+	link  rtnl.Link // the zero Link: it is missing
+	down  bool      // nobody can take part
+	why   error     // then
+
+	family int
+	vips   []netip.Addr // in order
+	common [2]netip.Addr
+	known  [2]bool
+}
+
+// look looks at the interface now.
+func (p *rawPort) look() *rawView {
+	v := &rawView{state: p.watcher.State(), family: int(p.place.family), vips: p.raw.vips.all()}
+	v.link, _ = v.state.Link(p.raw.iface)
+	switch {
+	case p.socket == nil && p.failed != nil:
+		v.down, v.why = true, p.failed
+	case p.socket == nil:
+		v.down, v.why = true, errNoSocket
+	case !v.link.Running && !p.raw.config.ignoreLink:
+		v.down, v.why = true, errDown
+	}
+	return v
+}
+
+// mac is the address of the interface, in a form that can be compared.
+func (v *rawView) mac() (mac [8]byte) {
+	copy(mac[:], v.link.MAC)
+	return mac
+}
+
+// source is where adverts of a link come from; invalid: there is no address.
+func (v *rawView) source(l *rawLink) netip.Addr {
+	owns := l.s.owner
+	switch {
+	case v.link.Index == 0:
+		return netip.Addr{}
+	case l.source.IsValid():
+		return v.own(l.source)
+	case v.family == 6 && len(l.peers) > 0 && !l.peers[0].Addr().IsLinkLocalUnicast():
+		return v.global(owns)
+	}
+	i := 0
+	if owns {
+		i = 1
+	}
+	if !v.known[i] {
+		v.known[i] = true
+		v.common[i] = v.state.Source(v.link.Index, v.family, func(a rtnl.Addr) bool { return v.skip(a, owns) })
+	}
+	return v.common[i]
+}
+
+// skip reports whether adverts must not come from an address: it moves. The
+// owner of an address does not lose it.
+func (v *rawView) skip(a rtnl.Addr, owns bool) bool {
+	if a.Protocol == addressProtocol {
+		return true
+	}
+	_, virtual := slices.BinarySearchFunc(v.vips, a.Prefix.Addr(), netip.Addr.Compare)
+	return virtual && !owns
+}
+
+// own returns a if this host has it.
+func (v *rawView) own(a netip.Addr) netip.Addr {
+	for _, has := range v.state.Addrs {
+		if has.Prefix.Addr() == a && !has.Tentative {
+			return a
+		}
+	}
+	return netip.Addr{}
+}
+
+// global is an IPv6 address of the interface that is not link-local.
+func (v *rawView) global(owns bool) netip.Addr {
+	for _, a := range v.state.Addrs {
+		addr := a.Prefix.Addr()
+		if a.Index == v.link.Index && addr.Is6() && addr.IsGlobalUnicast() && !a.Tentative && !a.Deprecated && !v.skip(a, owns) {
+			return addr
+		}
+	}
+	return netip.Addr{}
+}
