@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -141,4 +143,45 @@ func TestErratum8298_OwnerIsReported(t *testing.T) {
 		owner.step(t1, heard(255, lowPeer), "warn owners, warn losing, send 255", Active, 600*time.Millisecond)
 	}
 	newRig(t).backup().step(t0, heard(255, lowPeer), "", Backup, down100)
+}
+
+// What the profiles promise, as seen from the network.
+func TestProfiles(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		opts    []Option
+		hears   Checksum // the form of the resignation before it takes over
+		sends   Checksum // what it uses itself then
+		answers []uint8  // to a better advert
+		removes string   // the addresses, when it is stopped at 13.609375s
+	}{
+		{"none", nil, MessageOnly, MessageOnly, []uint8{100}, "14.609375s remove"},
+		{"keepalived", []Option{Keepalived()}, MessageOnly, PseudoHeader, nil, "14.609375s remove"},
+		{"strict", []Option{StrictRFC9568()}, PseudoHeader, MessageOnly, nil, "13.609375s remove"},
+		{"options after one", []Option{StrictRFC9568(), WithChecksum(PseudoHeader)}, MessageOnly, PseudoHeader, nil, "13.609375s remove"},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			fake, j := newFake(), newJournal()
+			r := run(t, vips4, append([]Option{WithTransport(fake), WithAddresses(j.addresses())}, c.opts...)...)
+			synctest.Wait()
+			fake.link.deliver(message(highPeer, 0, func(a *Advert) { a.Checksum = c.hears }), highPeer)
+			pass(time.Second)
+			if sent := fake.link.adverts(); len(sent) != 1 || sent[0].Checksum != c.sends {
+				t.Errorf("sent %v, want one with the %v checksum", sent, c.sends)
+			}
+			fake.link.deliver(message(highPeer, 200), highPeer)
+			synctest.Wait()
+			if got := priorities(fake.link.adverts()); !slices.Equal(got, c.answers) {
+				t.Errorf("answered a better advert by %v, want %v", got, c.answers)
+			}
+			if s := r.Snapshot(); s.State != Backup {
+				t.Errorf("state %v, want backup", s.State)
+			}
+			pass(12*time.Second + skew100)
+			j.take()
+			r.stop() // nobody inherits
+			pass(2 * time.Second)
+			j.expect(t, c.removes)
+		})
+	}
 }
