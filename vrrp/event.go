@@ -142,30 +142,3 @@ var warningTexts = [warnings]string{
 	warnOneWay:        "a peer does not hear our advertisements",
 	warnDuplicateVRID: "a peer with our VRID has none of our addresses",
 }
-
-// faultSet holds the reasons that keep a router out of the election.
-type faultSet uint32
-
-const (
-	faultAddresses faultSet = 1 << iota // Install failed, or an address was lost
-	faultLink                           // the interface is down, without carrier, or missing
-	faultSource                         // the interface has no address to send from
-	faultTracking                       // a tracker of weight 0 is down, or not known yet
-	faultGroup                          // another member of the sync group has a fault
-)
-
-// unsendable faults leave nothing to say, since nobody would hear it.
-const unsendable = faultLink | faultSource
-
-var faultNames = [...]string{"addresses", "link", "source", "tracking", "group"}
-
-// names lists the faults, or returns nil.
-func (f faultSet) names() []string {
-	var out []string
-	for i, n := range faultNames {
-		if f&(1<<i) != 0 {
-			out = append(out, n)
-		}
-	}
-	return out
-}

@@ -231,40 +231,6 @@ func (m *machine) become(now instant, why Reason, rival netip.AddrPort) {
 	m.timer = after(now, m.set.interval)
 }
 
-// fault adds a reason not to take part.
-func (m *machine) fault(now instant, f faultSet, retry bool) {
-	m.faults |= f
-	if retry {
-		m.retryAt = after(now, m.set.down(m.effective(), m.set.interval))
-	}
-	switch {
-	case m.yielding && m.yieldTo == Initialize:
-		m.release(now, nil) // nothing left to wait for
-		return
-	case m.state == Active:
-		if !m.yielding && f&unsendable == 0 {
-			m.send(0)
-		}
-		m.do(action{kind: actRemove})
-	case m.state != Backup:
-		return
-	}
-	m.enter(Fault, ReasonFault, netip.AddrPort{})
-}
-
-// clear removes a reason. Without one left the router waits a full down
-// interval in Backup, owner or not.
-func (m *machine) clear(now instant, f faultSet) {
-	m.faults &^= f
-	if f&faultAddresses != 0 {
-		m.retryAt = never
-	}
-	if m.state == Fault && m.faults == 0 {
-		m.enter(Backup, ReasonRecovered, netip.AddrPort{})
-		m.timer = after(now, m.down())
-	}
-}
-
 // rearm counts from when the advert was due, so that lateness does not add up;
 // an advert that was a whole interval late begins a new cadence.
 func (m *machine) rearm(now instant) {
