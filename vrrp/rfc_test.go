@@ -303,7 +303,7 @@ func TestRFC9568_6_4_3_LosingAdvert(t *testing.T) {
 	}
 }
 
-// Erratum 8298 of RFC 5798: an owner listens. Two of them converge by address.
+// Erratum 8298 of RFC 9568: an owner listens. Two of them converge by address.
 // Case 25.
 func TestErratum8298_TwoOwners(t *testing.T) {
 	t1 := after(t0, 400*time.Millisecond)
