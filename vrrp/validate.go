@@ -88,8 +88,6 @@ func (c *config) checkUnicast(family Family) error {
 			bad("peer %v is listed twice", p.Addr)
 		case p.Addr.WithZone("") == c.source.WithZone(""):
 			bad("peer %v is the source", p.Addr)
-		case p.MinTTL > p.MaxTTL:
-			bad("peer %v: TTL %d..%d is no range", p.Addr, p.MinTTL, p.MaxTTL)
 		}
 	}
 	return errors.Join(errs...)
@@ -122,6 +120,9 @@ func (c *config) familyFor(vips []netip.Prefix) Family {
 	}
 	if b, ok := c.transport.(bound); ok && c.family == 0 {
 		return b.family()
+	}
+	if c.family == 0 && c.version == 2 {
+		return IPv4 // the only one it has
 	}
 	return c.family
 }
