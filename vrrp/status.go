@@ -131,7 +131,10 @@ func (r *Router) Snapshot() Status {
 	if raw, ok := r.config.transport.(*Raw); ok {
 		s.Interface = raw.iface
 	}
-	drops := r.drops
+	var drops [dropReasons]uint64
+	if r.drops != nil {
+		drops = *r.drops
+	}
 	if run := r.run; run != nil {
 		s.Local, s.Peers, s.Speakers = r.local, slices.Clone(r.peers), run.codec.speakers()
 		run.lockedAddTo(&s.Statistics, &drops)
