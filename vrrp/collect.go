@@ -14,8 +14,6 @@ import (
 //	mainstay_vrrp_priority, _effective_priority
 //	mainstay_vrrp_standby                        1 after Yield, until Resume
 //	mainstay_vrrp_master_down_interval_seconds
-//	mainstay_vrrp_tracker_contribution           to the priority; third label tracker
-//	mainstay_vrrp_tracker_fault                  1: it keeps the router out; third label tracker
 //	mainstay_vrrp_tracking                       what the trackers add to the priority
 //	mainstay_vrrp_tracker_contribution           what one adds; last label tracker
 //	mainstay_vrrp_tracker_fault                  1: it keeps the router out; last label tracker
@@ -50,10 +48,6 @@ func (r *Router) Collect(emit func(name string, kind byte, value float64, labels
 	put("priority", 'g', float64(s.Priority))
 	put("effective_priority", 'g', float64(s.EffectivePriority))
 	put("tracking", 'g', float64(s.Tracking))
-	for _, t := range s.Trackers {
-		put("tracker_contribution", 'g', float64(t.Contribution), "tracker", t.Name)
-		put("tracker_fault", 'g', truth(t.Fault), "tracker", t.Name)
-	}
 	put("standby", 'g', truth(s.Standby))
 	for _, fault := range faultNames {
 		put("fault", 'g', truth(slices.Contains(s.Faults, fault)), "reason", fault)

@@ -22,7 +22,6 @@ type Status struct {
 	Priority          uint8            `json:"priority"`            // as configured
 	EffectivePriority uint8            `json:"effective-priority"`  // what is advertised now
 	Tracking          int              `json:"tracking"`            // what the trackers add to the priority, before it is clamped
-	Trackers          []TrackerStatus  `json:"trackers,omitempty"`  // in the order in which they were made
 	Preempt           bool             `json:"preempt"`             // as it holds now: not on standby, always for an owner
 	Standby           bool             `json:"standby"`             // after Yield, until Resume
 	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir has not advertised yet

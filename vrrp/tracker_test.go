@@ -26,7 +26,7 @@ func newTracked(t *testing.T, opts ...Option) (*Router, *session) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0]} })
+	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0], s.engine} })
 	return r, s
 }
 
