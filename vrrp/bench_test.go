@@ -63,21 +63,39 @@ func BenchmarkTakeoverUDP(b *testing.B) {
 	b.ReportMetric(float64(late[len(late)-1].Microseconds()), "late-us/max")
 }
 
-// What one running router takes, with UDP and both callbacks.
+// What one more running router takes, with both callbacks: on a raw transport in
+// memory, whose engine and sockets are there already, and with a UDP transport of
+// its own.
 func BenchmarkRouterMemory(b *testing.B) {
-	const routers = 100
-	var total uint64
-	for b.Loop() {
-		before := inUse()
-		ctx, stop := context.WithCancel(context.Background())
-		done, up := make(chan error, routers), make(chan struct{}, routers)
-		for range routers {
+	b.Run("raw", func(b *testing.B) {
+		n := newRawNet()
+		n.deaf = true
+		m := newRawNet()
+		m.deaf = true
+		raws := []Transport{n.raw(b), m.raw(b)}
+		memoryOf(b, 2*250, func(i int) (uint8, Transport) { return uint8(i/2 + 1), raws[i%2] })
+	})
+	b.Run("UDP", func(b *testing.B) {
+		memoryOf(b, 200, func(int) (uint8, Transport) {
 			u, err := UDPTransport(freePort(b), testKey(1), netip.MustParseAddrPort("127.0.0.1:1"))
 			if err != nil {
 				b.Fatal(err)
 			}
-			r, err := New(51, vips4, WithTransport(u), WithAddresses(FuncAddresses(nil, nil)), WithOnTransition(func(t Transition) {
-				if t.To == Backup {
+			return 51, u
+		})
+	})
+}
+
+// memoryOf runs n routers after the first, all Active, and reports what one takes.
+func memoryOf(b *testing.B, n int, transport func(i int) (uint8, Transport)) {
+	var total uint64
+	for b.Loop() {
+		ctx, stop := context.WithCancel(context.Background())
+		done, up := make(chan error, n+2), make(chan struct{}, n+2)
+		start := func(i int) {
+			vrid, t := transport(i)
+			r, err := New(vrid, vips4, WithTransport(t), WithPriority(owner), WithAddresses(FuncAddresses(nil, nil)), WithOnTransition(func(t Transition) {
+				if t.To == Active {
 					up <- struct{}{}
 				}
 			}))
@@ -91,19 +109,27 @@ func BenchmarkRouterMemory(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+		start(n)
+		start(n + 1)
+		before := inUse()
+		for i := range n {
+			start(i)
+		}
 		total += inUse() - before
 		stop()
-		for range routers {
+		for range n + 2 {
 			<-done
 		}
 	}
-	b.ReportMetric(float64(total)/float64(b.N)/routers, "B/router")
+	b.ReportMetric(float64(total)/float64(b.N)/float64(n), "B/router")
 }
 
 // inUse is the memory of the heap and of stacks after a collection.
 func inUse() uint64 {
 	var m runtime.MemStats
-	runtime.GC()
+	for range 3 { // stacks shrink by half each time
+		runtime.GC()
+	}
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
 }

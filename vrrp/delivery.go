@@ -9,11 +9,12 @@ import (
 // delivery calls callbacks in order, on a goroutine that lives while there is
 // something to deliver.
 type delivery struct {
-	queue   *notify.Queue[Transition, uint8]
-	working sync.WaitGroup
+	callbacks []func(Transition)
+	working   sync.WaitGroup
 
-	mu      sync.Mutex // guards running
-	running bool
+	mu    sync.Mutex                       // guards everything below
+	queue *notify.Queue[Transition, uint8] // nil: the goroutine does not run
+	lost  uint64                           // coalesced in earlier queues
 }
 
 // newDelivery returns nil if there is nobody to call.
@@ -21,11 +22,13 @@ func newDelivery(callbacks []func(Transition)) *delivery {
 	if len(callbacks) == 0 {
 		return nil
 	}
-	return &delivery{queue: notify.New(func(t Transition) uint8 { return t.VRID }, func(t Transition) {
-		for _, f := range callbacks {
-			f(t)
-		}
-	})}
+	return &delivery{callbacks: callbacks}
+}
+
+func (d *delivery) call(t Transition) {
+	for _, f := range d.callbacks {
+		f(t)
+	}
 }
 
 // push adds a transition. It never waits.
@@ -33,23 +36,32 @@ func (d *delivery) push(t Transition) {
 	if d == nil {
 		return
 	}
-	d.queue.Push(t)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.running {
-		d.running = true
-		d.working.Go(d.work)
+	if d.queue != nil {
+		d.queue.Push(t)
+		return
 	}
+	d.queue = notify.New(func(t Transition) uint8 { return t.VRID }, d.call)
+	d.queue.Push(t)
+	q := d.queue
+	d.working.Go(func() {
+		for d.more(q) {
+			q.Drain()
+		}
+	})
 }
 
-func (d *delivery) work() {
-	for more := true; more; {
-		d.queue.Drain()
-		d.mu.Lock()
-		more = d.queue.Len() > 0
-		d.running = more
-		d.mu.Unlock()
+// more reports whether there is something to deliver; if not, the queue goes.
+func (d *delivery) more(q *notify.Queue[Transition, uint8]) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if q.Len() > 0 {
+		return true
 	}
+	d.lost += q.Coalesced()
+	d.queue = nil
+	return false
 }
 
 // wait returns when everything that was pushed has been delivered.
@@ -64,5 +76,10 @@ func (d *delivery) coalesced() uint64 {
 	if d == nil {
 		return 0
 	}
-	return d.queue.Coalesced()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.queue == nil {
+		return d.lost
+	}
+	return d.lost + d.queue.Coalesced()
 }

@@ -17,7 +17,9 @@ type engine struct {
 	mail   []func()
 	closed bool
 
-	reading []func() // mail that is worked off
+	reading []func()   // mail that is worked off
+	pending []stimulus // of the unit that is stepped
+	actions []action   // room for what its core asks for
 	units   []*unit
 	alarms  alarms
 	sleep   sleep

@@ -111,6 +111,11 @@ func (r *Router) owns() bool {
 	return r.config.priority == owner
 }
 
+// Track adds a tracker to all routers of the group; see [Router.Track].
+func (g *Group) Track(name string, weight int, opts ...TrackOption) (*Tracker, error) {
+	return trackAll(g.routers, name, weight, opts)
+}
+
 // Name returns the name; that of no group is empty.
 func (g *Group) Name() string {
 	if g == nil {

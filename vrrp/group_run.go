@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/pprof"
 )
 
 // Run takes part in the elections of all routers until ctx ends; see
 // [Router.Run], whose rules hold for all of them. It uses the calling goroutine.
 // An error of one is an error of all.
-func (g *Group) Run(ctx context.Context) (err error) {
-	pprof.Do(ctx, pprof.Labels("mainstay", "vrrp"), func(ctx context.Context) { err = g.error(g.serve(ctx)) })
-	return err
-}
+func (g *Group) Run(ctx context.Context) error { return g.error(g.serve(ctx)) }
 
 func (g *Group) serve(ctx context.Context) error {
 	if err := g.begin(); err != nil {

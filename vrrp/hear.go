@@ -33,7 +33,7 @@ func (s *session) receive(p *Packet) {
 	a, r, interval := &s.codec.in.advert, s.r, s.machine.set.interval
 	r.mu.Lock()
 	if why != 0 {
-		r.drops[why]++
+		r.lockedDrops()[why]++
 		r.mu.Unlock()
 		s.logDrop(why, p.From)
 		return

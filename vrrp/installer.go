@@ -12,8 +12,7 @@ import (
 type installer struct {
 	manager Addresses
 	ctx     context.Context // of Run, without its end
-	done    func(installed) // after each call, on the goroutine of the calls
-	rested  func()          // when there is nothing left to do, likewise
+	owner   installerOwner
 	working sync.WaitGroup
 
 	mu      sync.Mutex // guards everything below
@@ -41,8 +40,14 @@ type installed struct {
 	err     error
 }
 
-func newInstaller(ctx context.Context, manager Addresses, done func(installed), rested func()) *installer {
-	return &installer{manager: manager, ctx: context.WithoutCancel(ctx), done: done, rested: rested}
+// installerOwner hears what happens, on the goroutine of the calls.
+type installerOwner interface {
+	called(i installed) // after each call
+	rested()            // when there is nothing left to do
+}
+
+func newInstaller(ctx context.Context, manager Addresses, owner installerOwner) *installer {
+	return &installer{manager: manager, ctx: context.WithoutCancel(ctx), owner: owner}
 }
 
 // push orders the addresses to be installed or removed. A Remove undoes an
@@ -102,7 +107,7 @@ func (in *installer) lockedWork() {
 func (in *installer) work() {
 	for in.call() {
 	}
-	in.rested()
+	in.owner.rested()
 }
 
 // call makes the call that is due, and returns false if there is none.
@@ -130,7 +135,7 @@ func (in *installer) call() bool {
 	} else {
 		i.err = in.manager.Remove(ctx, slices.Clone(i.vips))
 	}
-	in.done(i)
+	in.owner.called(i)
 	return true
 }
 

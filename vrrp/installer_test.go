@@ -33,12 +33,17 @@ func newCalls(vips ...netip.Prefix) *calls {
 			return nil
 		}
 	}
-	c.installer = newInstaller(context.Background(), funcAddresses{call("i"), call("r")},
-		func(i installed) { c.done = append(c.done, i); c.settled() },
-		func() { c.quiet <- struct{}{} })
+	c.installer = newInstaller(context.Background(), funcAddresses{call("i"), call("r")}, c)
 	c.want.vips = vips
 	return c
 }
+
+func (c *calls) called(i installed) {
+	c.done = append(c.done, i)
+	c.settled()
+}
+
+func (c *calls) rested() { c.quiet <- struct{}{} }
 
 // Orders that have not begun undo each other, and the last one prevails. A
 // Remove interrupts the Install that runs.

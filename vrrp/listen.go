@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // groups are where adverts go (RFC 9568 section 5.1.1).
@@ -26,7 +27,9 @@ var groups = [...]netip.Addr{
 // Elsewhere it wraps errors.ErrUnsupported.
 func Listen(ctx context.Context, iface string, f func(Heard)) error {
 	err := listen(ctx, iface, func(msg []byte, src, dst netip.Addr, ttl uint8, ah bool) {
-		f(decode(msg, src, dst, ttl, ah))
+		h := decode(msg, src, dst, ttl, ah)
+		h.Time, h.Iface = time.Now(), iface
+		f(h)
 	})
 	if err != nil {
 		return fmt.Errorf("vrrp: listening on %q: %w", iface, err)

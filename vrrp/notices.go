@@ -8,8 +8,12 @@ type notices struct {
 	mu    sync.Mutex // guards everything below
 	open  bool       // somebody is there to take them
 	asked bool       // and knows that there are some
-	n     [addressEvents]uint64
-	last  [addressEvents]AddressEvent
+	box   *noticeBox // nil: empty
+}
+
+type noticeBox struct {
+	n    [addressEvents]uint64
+	last [addressEvents]AddressEvent
 }
 
 // post adds a notice. It reports whether somebody has to be asked to take it.
@@ -19,26 +23,32 @@ func (n *notices) post(ev AddressEvent) (ask bool) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.n[ev.Kind]++
-	n.last[ev.Kind] = ev
+	if n.box == nil {
+		n.box = new(noticeBox)
+	}
+	n.box.n[ev.Kind]++
+	n.box.last[ev.Kind] = ev
 	ask = n.open && !n.asked
 	n.asked = n.asked || ask
 	return ask
 }
 
-// take empties the box.
-func (n *notices) take() (count [addressEvents]uint64, last [addressEvents]AddressEvent) {
+// take returns what has come, or nil.
+func (n *notices) take() *noticeBox {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	count, last = n.n, n.last
-	n.n, n.last = [addressEvents]uint64{}, [addressEvents]AddressEvent{}
-	n.open, n.asked = true, false
-	return count, last
+	box := n.box
+	n.box, n.open, n.asked = nil, true, false
+	return box
 }
 
 // noticed takes the notices, on the engine's goroutine.
 func (s *session) noticed() {
-	count, last := s.notices.take()
+	box := s.notices.take()
+	if box == nil {
+		return
+	}
+	count, last := &box.n, &box.last
 	if n := count[AddressConflict]; n > 0 {
 		s.r.mu.Lock()
 		s.r.stats.AddressConflicts += n

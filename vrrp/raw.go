@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,7 +71,7 @@ type rawConfig struct {
 	ignoreLink   bool
 	allowMissing bool
 	fromParent   bool
-	groups       map[Family]netip.Addr
+	groups       map[Family][]netip.AddrPort // one each, where adverts go
 	errs         []error
 }
 
@@ -102,7 +103,7 @@ func WithGroup(group netip.Addr) RawOption {
 			c.errs = append(c.errs, fmt.Errorf("group %v is no multicast address", group))
 			return
 		}
-		c.groups[familyOf(group)] = group
+		c.groups[familyOf(group)] = []netip.AddrPort{netip.AddrPortFrom(group, 0)}
 	}
 }
 
@@ -117,10 +118,9 @@ var _ Transport = (*Raw)(nil)
 // VRID on the interface ([ErrDuplicateVRID]); and on other systems than Linux
 // (errors.ErrUnsupported).
 func RawTransport(iface string, opts ...RawOption) (*Raw, error) {
-	c := rawConfig{groups: map[Family]netip.Addr{
-		IPv4: netip.AddrFrom4([4]byte{224, 0, 0, 18}), IPv6: netip.MustParseAddr("ff02::12"),
-	}}
-	errs := []error{option.Apply(&c, opts)}
+	c := rawConfig{groups: map[Family][]netip.AddrPort{}}
+	defaults := []RawOption{WithGroup(netip.AddrFrom4([4]byte{224, 0, 0, 18})), WithGroup(netip.MustParseAddr("ff02::12"))}
+	errs := []error{option.Apply(&c, defaults), option.Apply(&c, opts)}
 	if iface == "" || len(iface) > 15 || strings.ContainsAny(iface, "/ \t\n") { // IFNAMSIZ
 		errs = append(errs, fmt.Errorf("%q is no name of an interface", iface))
 	}
@@ -155,7 +155,9 @@ func (r *Raw) hire() (*engine, func(), error) {
 		r.engine, r.stopped = e, stopped
 		go func() {
 			defer close(stopped)
-			_ = e.run() // the routers have the error
+			pprof.Do(context.Background(), engineLabels, func(context.Context) {
+				_ = e.run() // the routers have the error
+			})
 		}()
 	}
 	r.hired++

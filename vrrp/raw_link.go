@@ -3,7 +3,6 @@ package vrrp
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -20,20 +19,18 @@ type rawLink struct {
 	s      *session
 	port   *rawPort
 	source netip.Addr // of WithUnicast, or invalid
-	mac    net.HardwareAddr
-	group  []netip.AddrPort
+	mac    [6]byte    // to send from; all zero: that of the interface
 
 	overflows uint64 // of the port, when the link began
 	closed    atomic.Bool
 
 	// What follows belongs to the engine's goroutine, once it is attached.
-	peers      []netip.AddrPort // none: group
+	peers      []netip.AddrPort // none: the group
 	local      netip.AddrPort   // invalid without a source
 	down       bool             // what the router was told
 	sourceless bool             // likewise
 	running    bool             // the interface was
-	parentMAC  [8]byte          // of the interface
-	out        []rawip.Datagram
+	parentMAC  [6]byte          // of the interface
 }
 
 var (
@@ -44,9 +41,8 @@ var (
 
 func newRawLink(r *Raw, key rawKey, vr VirtualRouter, claim any) *rawLink {
 	l := &rawLink{raw: r, key: key, claim: claim, source: vr.Source.WithZone("")}
-	l.group = []netip.AddrPort{netip.AddrPortFrom(r.config.groups[key.family], 0)}
 	if vr.VirtualMAC && !r.config.fromParent {
-		l.mac = vr.MAC()
+		l.mac = [6]byte(vr.MAC())
 	}
 	l.SetPeers(vr.Peers)
 	return l
@@ -58,7 +54,7 @@ func (l *rawLink) Peers() []netip.AddrPort {
 	if len(l.peers) > 0 {
 		return l.peers
 	}
-	return l.group
+	return l.raw.config.groups[l.key.family]
 }
 
 // SetPeers changes the unicast peers.
@@ -147,15 +143,16 @@ func (l *rawLink) Send(packets []Packet) error {
 	if l.port == nil || l.port.socket == nil {
 		return fmt.Errorf("interface %q: %w", l.raw.iface, errNoSocket)
 	}
-	l.out = l.out[:0]
+	p := l.port
+	p.out = p.out[:0]
 	for i := range packets {
 		d := rawip.Datagram{Data: packets[i].Data, Src: l.local.Addr(), Dst: packets[i].To.Addr().WithZone("")}
-		if d.Dst.IsMulticast() {
-			d.MAC = l.mac
+		if l.mac != [6]byte{} && d.Dst.IsMulticast() {
+			d.MAC = l.mac[:]
 		}
-		l.out = append(l.out, d)
+		p.out = append(p.out, d)
 	}
-	return l.port.socket.Send(l.out)
+	return p.socket.Send(p.out)
 }
 
 // Receive has nothing to say: the port delivers.

@@ -35,6 +35,7 @@ type rawPort struct {
 	retry    alarm
 	links    [256]*rawLink
 	batch    [64]rawip.Datagram
+	out      []rawip.Datagram
 }
 
 // reopen is the pause after a socket could not be opened.
@@ -66,7 +67,7 @@ func (p *rawPort) first() error {
 func (p *rawPort) open() (rawSocket, error) {
 	family := p.place.family
 	return p.raw.net.open(rawip.Config{
-		Interface: p.raw.iface, Family: int(family), Group: p.raw.config.groups[family], AH: family == IPv4,
+		Interface: p.raw.iface, Family: int(family), Group: p.raw.config.groups[family][0].Addr(), AH: family == IPv4,
 	})
 }
 

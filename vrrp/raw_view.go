@@ -40,7 +40,7 @@ func (p *rawPort) look() *rawView {
 }
 
 // mac is the address of the interface, in a form that can be compared.
-func (v *rawView) mac() (mac [8]byte) {
+func (v *rawView) mac() (mac [6]byte) {
 	copy(mac[:], v.link.MAC)
 	return mac
 }

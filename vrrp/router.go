@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
@@ -40,7 +39,7 @@ type Router struct {
 	peers      []netip.AddrPort // likewise
 	checksum   Checksum         // sent last
 	stats      Statistics
-	drops      [dropReasons]uint64
+	drops      *[dropReasons]uint64 // nil: nothing was dropped yet
 	lateness   lateness
 }
 
@@ -80,12 +79,7 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 // Run may be called again after it has returned; while it runs, another call
 // returns [ErrRunning]. A router in a [Group] runs with it: Run returns
 // [ErrGrouped].
-func (r *Router) Run(ctx context.Context) (err error) {
-	pprof.Do(ctx, pprof.Labels("mainstay", "vrrp"), func(ctx context.Context) { err = r.serve(ctx) })
-	return err
-}
-
-func (r *Router) serve(ctx context.Context) error {
+func (r *Router) Run(ctx context.Context) error {
 	if err := r.begin(nil); err != nil {
 		return r.error(err)
 	}
@@ -102,18 +96,19 @@ func (r *Router) serve(ctx context.Context) error {
 	if err != nil {
 		return r.error(err)
 	}
-	u := launch(e, []*session{s}, r.core)
+	u := launch(e, []*session{s}, func(m []*machine) core { return r.core(e, m[0]) })
 	u.run(ctx)
 	s.close()
 	return r.error(u.err)
 }
 
 // core decides for this router alone.
-func (r *Router) core(m []*machine) core {
-	if make := r.config.core; make != nil {
-		return make(m)
+func (r *Router) core(e *engine, m *machine) core {
+	c := solo{m, e}
+	if wrap := r.config.core; wrap != nil {
+		return wrap(c)
 	}
-	return solo{m[0]}
+	return c
 }
 
 // engine is what a Run works on: the engine of its transport, or one of its
@@ -237,6 +232,14 @@ func (r *Router) lockedTracked() {
 			s.tell(r.trackEvent(), nil)
 		})
 	}
+}
+
+// lockedDrops is where drops are counted; r.mu is held. Most routers need none.
+func (r *Router) lockedDrops() *[dropReasons]uint64 {
+	if r.drops == nil {
+		r.drops = new([dropReasons]uint64)
+	}
+	return r.drops
 }
 
 // lockedIdle makes the machine that shows what the next Run begins with; r.mu is

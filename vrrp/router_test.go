@@ -308,7 +308,7 @@ func TestUpdateCall(t *testing.T) {
 			want []string
 		}{
 			{[]Option{WithPriority(0), WithInterval(time.Millisecond)}, []string{"priority 0", "interval 1ms"}},
-			{[]Option{WithPriority(10), WithTransport(fake), WithHMAC(testKey(1))}, []string{"WithHMAC, WithTransport cannot change"}},
+			{[]Option{WithPriority(10), WithTransport(fake), WithVersion(2)}, []string{"WithTransport, WithVersion cannot change, that takes another Router"}},
 			{[]Option{WithPreempt(false), WithPreemptDelay(-1)}, []string{"preempt delay"}},
 		} {
 			err := r.Update(c.opts...)

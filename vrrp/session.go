@@ -27,7 +27,6 @@ type session struct {
 
 	codec     *codec
 	talk      talk
-	tracking  event        // of the trackers, before the start
 	retrack   atomic.Bool  // the trackers' verdict is asked for
 	held      []netip.Addr // the neighbours are told about these
 	installer *installer   // nil without WithAddresses
@@ -85,7 +84,7 @@ func (s *session) open(ctx context.Context, c *config, vips []netip.Prefix, fami
 		if s.addresses, err = c.addresses.Open(ctx, vr, vips, notice); err != nil {
 			return err
 		}
-		s.installer = newInstaller(ctx, s.addresses, s.called, s.rested)
+		s.installer = newInstaller(ctx, s.addresses, s)
 	}
 	if c.announcer != nil {
 		s.announcements, err = c.announcer.Open(ctx, vr, vips, notice)
@@ -157,7 +156,6 @@ func (s *session) lockedPrepare() {
 	self := identity(s.link.Local())
 	s.machine = newMachine(r.config.settings, self)
 	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link)
-	s.tracking = r.tracks.event()
 	if s.installer != nil {
 		s.installer.want.vips = r.vips
 	}
@@ -168,7 +166,7 @@ func (s *session) lockedPrepare() {
 func (s *session) attach() error {
 	s.attached = true
 	s.noticed()
-	s.tell(s.tracking, nil)
+	s.tell(s.r.trackEvent(), nil)
 	if h, ok := s.link.(hosted); ok {
 		return h.attach()
 	}
@@ -219,7 +217,7 @@ func (s *session) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.run == s {
-		s.lockedAddTo(&r.stats, &r.drops)
+		s.lockedAddTo(&r.stats, r.lockedDrops())
 		r.run = nil
 		r.lockedIdle()
 	}

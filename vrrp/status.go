@@ -29,6 +29,9 @@ type Status struct {
 	Faults            []string         `json:"faults,omitempty"`    // why the state is fault: "addresses", "link", "source", "tracking", "group"
 	Checksum          Checksum         `json:"checksum"`            // the form of the last advert sent; version 3 over IPv4 has several
 
+	Trackers []TrackerStatus `json:"trackers,omitempty"` // in the order in which they were made
+	Speakers []Speaker       `json:"speakers,omitempty"` // others that were heard lately, while Run runs
+
 	AdvertiseInterval  time.Duration `json:"advertise-interval"`        // own
 	ActiveInterval     time.Duration `json:"active-advertise-interval"` // learned from the Active router
 	MasterDownInterval time.Duration `json:"master-down-interval"`      // RFC 9568 section 6.1
@@ -130,9 +133,12 @@ func (r *Router) Snapshot() Status {
 	if raw, ok := r.config.transport.(*Raw); ok {
 		s.Interface = raw.iface
 	}
-	drops := r.drops
+	var drops [dropReasons]uint64
+	if r.drops != nil {
+		drops = *r.drops
+	}
 	if run := r.run; run != nil {
-		s.Local, s.Peers = r.local, slices.Clone(r.peers)
+		s.Local, s.Peers, s.Speakers = r.local, slices.Clone(r.peers), run.codec.speakers()
 		run.lockedAddTo(&s.Statistics, &drops)
 		run.unit.mu.Lock()
 		defer run.unit.mu.Unlock()

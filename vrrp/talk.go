@@ -5,24 +5,29 @@ import (
 	"time"
 )
 
-// quiet is how long a repeated complaint is not logged again. Counters count.
-const quiet = int64(time.Minute)
+// quiet is for how many seconds a repeated complaint is not logged again.
+// Counters count.
+const quiet = 60
 
 // talk remembers what has been logged lately.
 type talk struct {
-	warned   [warnings]instant    // not before that; 0: never logged
-	dropped  [dropReasons]instant // likewise
-	conflict instant              // likewise
-	failing  bool                 // the last send failed
-	muted    bool                 // the last announcement failed
+	warned   [warnings]second    // not before that
+	dropped  [dropReasons]second // likewise
+	conflict second              // likewise
+	failing  bool                // the last send failed
+	muted    bool                // the last announcement failed
 }
 
+// second is an instant in seconds, from 1; 0 is long ago.
+type second uint32
+
 // due reports whether to log now, and if so, is quiet about it for a while.
-func due(until *instant, now instant) bool {
-	if *until != 0 && now < *until {
+func due(until *second, now instant) bool {
+	at := second(now/int64(time.Second)) + 1
+	if at < *until {
 		return false
 	}
-	*until = max(1, now+quiet)
+	*until = at + quiet
 	return true
 }
 

@@ -10,8 +10,7 @@ import (
 type unit struct {
 	engine  *engine
 	members []*session
-	errands chan func()   // for the goroutine that called Run
-	ended   chan struct{} // closed by the engine's goroutine: err is set
+	errands chan func() // for the goroutine that called Run; closed at the end, when err is set
 	err     error
 
 	mu   sync.Mutex // guards core, and the machines of the members
@@ -20,7 +19,6 @@ type unit struct {
 	// What follows belongs to the engine's goroutine, which also reads core
 	// without mu.
 	alarm    alarm
-	pending  []stimulus
 	stepping bool
 	leaving  bool           // ends when nobody takes part any more
 	over     bool           // has ended
@@ -38,7 +36,7 @@ type stimulus struct {
 }
 
 func newUnit(e *engine, c core, members []*session) *unit {
-	u := &unit{engine: e, core: c, members: members, errands: make(chan func(), 1), ended: make(chan struct{})}
+	u := &unit{engine: e, core: c, members: members, errands: make(chan func(), 1)}
 	u.alarm.owner = u
 	for i, s := range members {
 		s.unit, s.member = u, i
@@ -68,13 +66,14 @@ func (u *unit) step(first stimulus) {
 	if u.over {
 		return
 	}
-	u.pending = append(u.pending, first)
+	e := u.engine
+	e.pending = append(e.pending, first)
 	if u.stepping {
 		return
 	}
 	u.stepping = true
-	for i := 0; i < len(u.pending); i++ {
-		p := &u.pending[i]
+	for i := 0; i < len(e.pending); i++ {
+		p := &e.pending[i]
 		now, cause := p.now, p.cause
 		u.mu.Lock()
 		actions := u.core.step(now, p.member, p.ev)
@@ -84,8 +83,8 @@ func (u *unit) step(first stimulus) {
 			u.members[a.member].perform(now, a, cause)
 		}
 	}
-	clear(u.pending)
-	u.pending = u.pending[:0]
+	clear(e.pending)
+	e.pending = e.pending[:0]
 	u.stepping = false
 	u.settle()
 }
@@ -237,5 +236,5 @@ func (u *unit) end() {
 		result <- ErrNotRunning
 	}
 	e.over = !e.shared
-	close(u.ended)
+	close(u.errands)
 }

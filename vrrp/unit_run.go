@@ -1,6 +1,9 @@
 package vrrp
 
-import "context"
+import (
+	"context"
+	"runtime/pprof"
+)
 
 // run runs the unit until ctx ends, or the unit does.
 func (u *unit) run(ctx context.Context) {
@@ -11,6 +14,9 @@ func (u *unit) run(ctx context.Context) {
 	}
 }
 
+// engineLabels are the profiler's labels for an engine.
+var engineLabels = pprof.Labels("mainstay", "vrrp")
+
 // own runs the engine in the calling goroutine.
 func (u *unit) own(ctx context.Context) {
 	u.engine.do(u.begin)
@@ -19,7 +25,8 @@ func (u *unit) own(ctx context.Context) {
 		defer close(asked)
 		u.engine.do(u.leave)
 	})
-	err := u.engine.run()
+	var err error
+	pprof.Do(ctx, engineLabels, func(context.Context) { err = u.engine.run() })
 	if !stop() {
 		<-asked
 	}
@@ -50,15 +57,11 @@ func (u *unit) share(ctx context.Context) {
 		case <-done:
 			done = nil
 			u.engine.do(u.leave)
-		case f := <-u.errands:
-			f()
-		case <-u.ended:
-			select {
-			case f := <-u.errands:
-				f() // somebody waits for it
-			default:
+		case f, ok := <-u.errands:
+			if !ok {
+				return
 			}
-			return
+			f()
 		}
 	}
 }

@@ -11,12 +11,13 @@ import (
 )
 
 // updatable is what Router.Update takes.
-const updatable = namedPriority | namedInterval | namedPreempt | namedPreemptDelay | namedVIPs | namedUnicast
+const updatable = namedPriority | namedInterval | namedPreempt | namedPreemptDelay |
+	namedVIPs | namedUnicast | namedHMAC | namedPassword | namedChecksum
 
 // Update changes the priority, interval, preemption, preempt delay, the virtual
-// addresses or the unicast peers, without a transition; options that are not
-// named keep their value, and other options are refused. It changes everything
-// or, with an error, nothing.
+// addresses, the unicast peers, the HMAC keys, the password or the form of the
+// checksum, without a transition; options that are not named keep their value,
+// and other options are refused. It changes everything or, with an error, nothing.
 //
 // In Backup the deadline shifts by the difference and does not start again, unless
 // an Active router that was to be preempted is one to follow now; a preempt
@@ -46,7 +47,7 @@ func (r *Router) Update(opts ...Option) error {
 		return err
 	}
 	c.named, c.vips = was.named, nil
-	ch.addrs = addrsOf(ch.vips)
+	ch.addrs, ch.config = addrsOf(ch.vips), &c
 
 	r.mu.Lock()
 	r.config, r.vips = c, ch.vips
@@ -79,6 +80,7 @@ type change struct {
 	vips     []netip.Prefix
 	addrs    []netip.Addr
 	peers    []Peer
+	config   *config
 }
 
 func (ch *change) has(n named) bool { return ch.named&n != 0 }
@@ -141,6 +143,9 @@ func (s *session) adopt(ch *change) {
 	s.r.peers = s.link.Peers()
 	s.r.mu.Unlock()
 	s.codec.setInterval(ch.settings.interval)
+	if ch.has(namedHMAC | namedPassword | namedChecksum) {
+		s.codec.setDialect(ch.config)
+	}
 	m := s.machine
 	active, interval := m.state == Active && !m.yielding, m.set.interval
 	s.tell(event{kind: evSettings, settings: ch.settings}, nil)

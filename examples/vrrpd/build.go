@@ -2,40 +2,47 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
-	"sync"
+	"time"
 
 	"github.com/mainstay-ha/mainstay/vrrp"
 )
 
-// kernel are the edges of the real thing. The routers of an interface share them: one goroutine and one set of sockets.
+// kernel are the edges of the real thing. All routers of an interface share them.
 func kernel() edges {
+	lifetimes := map[string]time.Duration{}
+	raw := shared(func(iface string) (*vrrp.Raw, error) { return vrrp.RawTransport(iface) })
+	ether := shared(func(iface string) (*vrrp.Ethernet, error) { return vrrp.EthernetAnnouncer(iface) })
+	addresses := shared(func(iface string) (*vrrp.Netlink, error) {
+		if d := lifetimes[iface]; d > 0 {
+			return vrrp.NetlinkAddresses(iface, vrrp.Lifetime(d))
+		}
+		return vrrp.NetlinkAddresses(iface)
+	})
 	return edges{
-		transport: shared(func(in *instance) (vrrp.Transport, error) { return vrrp.RawTransport(in.iface) }),
-		addresses: shared(func(in *instance) (vrrp.AddressManager, error) {
-			var opts []vrrp.NetlinkOption
-			if in.lifetime > 0 {
-				opts = append(opts, vrrp.Lifetime(in.lifetime))
+		transport: func(in *instance) (vrrp.Transport, error) { return raw(in.iface) },
+		announcer: func(in *instance) (vrrp.Announcer, error) { return ether(in.iface) },
+		addresses: func(in *instance) (vrrp.AddressManager, error) {
+			if d, ok := lifetimes[in.iface]; ok && d != in.lifetime {
+				return nil, fmt.Errorf("-lifetime of -interface %s changes at the next start only", in.iface)
 			}
-			return vrrp.NetlinkAddresses(in.iface, opts...)
-		}),
-		announcer: shared(func(in *instance) (vrrp.Announcer, error) { return vrrp.EthernetAnnouncer(in.iface) }),
+			lifetimes[in.iface] = in.lifetime
+			return addresses(in.iface)
+		},
 	}
 }
 
-// shared keeps what make has made for an interface.
-func shared[T any](make func(*instance) (T, error)) func(*instance) (T, error) {
-	var mu sync.Mutex // guards made
+// shared makes one of a kind for each interface.
+func shared[T any](open func(iface string) (T, error)) func(iface string) (T, error) {
 	made := map[string]T{}
-	return func(in *instance) (T, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if v, ok := made[in.iface]; ok {
+	return func(iface string) (T, error) {
+		if v, ok := made[iface]; ok {
 			return v, nil
 		}
-		v, err := make(in)
+		v, err := open(iface)
 		if err == nil {
-			made[in.iface] = v
+			made[iface] = v
 		}
 		return v, err
 	}
@@ -68,23 +75,22 @@ func signing(mode string, active vrrp.HMACKey, also ...vrrp.HMACKey) vrrp.Option
 func notifier(in *instance, log *slog.Logger) (on []func(vrrp.Transition), done func(), err error) {
 	done = func() {}
 	if in.notify != "" {
-		script, err := vrrp.ExecNotify(in.name, vrrp.NotifyScript(in.notify), vrrp.NotifyLogger(log))
-		if err != nil {
-			return nil, nil, err
+		argv, err := words(in.notify, inFile)
+		if err != nil || len(argv) == 0 {
+			return nil, nil, fmt.Errorf("-notify %q: want a program and its arguments: %w", in.notify, err)
 		}
-		on = append(on, script.Notify)
+		n, err := vrrp.ExecNotify(in.name, vrrp.NotifyScript(argv[0], argv[1:]...), vrrp.NotifyLogger(log))
+		if err != nil {
+			return nil, nil, fmt.Errorf("-notify: %w", err)
+		}
+		on = append(on, n.Notify)
 	}
 	if in.fifo != "" {
-		fifo, err := vrrp.FIFONotify(in.name, in.fifo, vrrp.NotifyCreate(), vrrp.NotifyLogger(log))
+		n, err := vrrp.FIFONotify(in.name, in.fifo, vrrp.NotifyCreate(), vrrp.NotifyLogger(log))
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("-notify-fifo: %w", err)
 		}
-		on = append(on, fifo.Notify)
-		done = func() {
-			if err := fifo.Close(); err != nil {
-				log.Warn("closing the FIFO", "path", in.fifo, "err", err)
-			}
-		}
+		on, done = append(on, n.Notify), func() { _ = n.Close() }
 	}
 	return on, done, nil
 }
@@ -100,16 +106,14 @@ func newTracker(r *vrrp.Router, name string, t track) (tracker, error) {
 
 // watch tells set about an interface or a process until ctx ends.
 func watch(ctx context.Context, t track, set func(up bool)) error {
-	if t.flag == "track-process" {
-		return vrrp.TrackProcess(ctx, vrrp.ProcessSpec{Name: t.what}, set)
+	if t.flag == "track-interface" {
+		return vrrp.TrackInterface(ctx, t.what, set)
 	}
-	return vrrp.TrackInterface(ctx, t.what, set)
+	return vrrp.TrackProcess(ctx, vrrp.ProcessSpec{Name: t.what}, set)
 }
 
 // newGroup makes a sync group.
-func newGroup(name string, routers ...*vrrp.Router) (interface {
-	Run(context.Context) error
-}, error) {
+func newGroup(name string, routers ...*vrrp.Router) (*vrrp.Group, error) {
 	return vrrp.NewGroup(name, routers...)
 }
 

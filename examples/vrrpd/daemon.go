@@ -113,6 +113,7 @@ func (d *daemon) change(want []instance) error {
 // update changes a unit that goes on.
 func (d *daemon) update(c change) error {
 	u := d.find(c.name)
+	u.untrack(c.keep.members)
 	for _, up := range c.updates {
 		if err := u.routers[up.member].Update(up.options...); err != nil {
 			return fmt.Errorf("%s: %w", u.spec.members[up.member].name, err)

@@ -35,7 +35,7 @@ func TestDaemonTracks(t *testing.T) {
 	s.flags = alone("-priority 100 -track '-30,interval=20ms,timeout=19ms:test -e " + db + "'")
 	s.signals <- syscall.SIGHUP
 	s.lines.until(t, "to=active")
-	s.flags = alone("-priority 90 -track '0,interval=20ms,timeout=19ms:test -e " + db + "'")
+	s.flags = alone("-priority 90 -track '-9,interval=20ms,timeout=19ms:true' -track '0,interval=20ms,timeout=19ms:test -e " + db + "'")
 	touch(t, db)
 	s.signals <- syscall.SIGHUP
 	s.log.until(t, "msg=updated")
@@ -43,6 +43,10 @@ func TestDaemonTracks(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.lines.until(t, "from=active to=fault")
+
+	s.flags = alone("-priority 255") // which no weight goes with
+	s.signals <- syscall.SIGHUP
+	s.lines.until(t, "to=active", "priority=255")
 	s.stop(syscall.SIGTERM)
 	if n := len(s.checks.manager.Snapshot().Targets); n != 0 {
 		t.Errorf("%d commands are left", n)

@@ -9,10 +9,11 @@ import (
 	"github.com/mainstay-ha/mainstay/internal/need"
 )
 
-// TestHowTosWork runs every set-up on two hosts, at the intervals of the how-tos: whole seconds, all at the same time.
+// TestHowTosWork runs every set-up on two hosts, at the intervals of the how-tos, which are whole seconds:
+// all at the same time.
 func TestHowTosWork(t *testing.T) {
 	if testing.Short() {
-		t.Skip("eight seconds of real time")
+		t.Skip("ten seconds of real time")
 	}
 	if !need.Namespace(t) {
 		return
@@ -31,15 +32,16 @@ func TestHowTosWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.a = s.left.vrrpd("-config "+howto(h.name, "a"), "NGINX_PID="+s.pid)
-		s.b = s.right.vrrpd("-config "+howto(h.name, "b"), "NGINX_PID=/")
 		all = append(all, s)
 	}
 	for i, h := range howtos {
-		for _, name := range h.left {
-			all[i].a.until("to=active", "name="+name)
-		}
-		for _, name := range h.right {
-			all[i].b.until("to=active", "name="+name)
+		all[i].a.until("to=active", "name="+h.left)
+		all[i].b = all[i].right.vrrpd("-config "+howto(h.name, "b"), "NGINX_PID=/")
+	}
+	for i, h := range howtos {
+		all[i].b.until("to=backup", "name="+h.left)
+		if h.right != "" {
+			all[i].b.until("to=active", "name="+h.right)
 		}
 	}
 
@@ -49,7 +51,7 @@ func TestHowTosWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		if h.name == "both-active-script" || h.name == "script-fault" {
-			all[i].b.until("to=active", "name="+h.left[0])
+			all[i].b.until("to=active", "name="+h.left)
 		}
 	}
 	// The left host dies: the right one holds everything.
@@ -59,7 +61,7 @@ func TestHowTosWork(t *testing.T) {
 	for i, h := range howtos {
 		all[i].a.ends(syscall.SIGCONT) // is on its way
 		if h.name != "both-active-script" && h.name != "script-fault" {
-			all[i].b.until("to=active", "name="+h.left[0])
+			all[i].b.until("to=active", "name="+h.left)
 		}
 	}
 	for _, s := range all {

@@ -11,15 +11,15 @@ var howtos = []struct {
 	name  string
 	code  int
 	check string // what it prints
-	left  []string
-	right []string // the names of the routers that are Active on either side
+	left  string // the router that is Active on the left
+	right string // and the one on the right
 }{
-	{"pair", 0, "ok", []string{"VI_1"}, nil},
-	{"nopreempt", 0, "ok", []string{"VI_1"}, nil},
-	{"both-active", 0, "ok", []string{"VI_1"}, []string{"VI_2"}},
-	{"both-active-script", 0, "ok", []string{"VI_1"}, []string{"VI_2"}},
-	{"weight-too-small", 1, "A falls from 102 to 100 when all it tracks has failed, and B has 92: the address never moves", []string{"VI_1"}, nil},
-	{"script-fault", 0, "ok", []string{"VI_1"}, nil},
+	{"pair", 0, "ok", "VI_1", ""},
+	{"nopreempt", 0, "ok", "VI_1", ""},
+	{"both-active", 0, "ok", "VI_1", "VI_2"},
+	{"both-active-script", 0, "ok", "VI_1", "VI_2"},
+	{"weight-too-small", 1, "A falls from 102 to 100 when all it tracks has failed, and B has 92: the address never moves", "VI_1", ""},
+	{"script-fault", 0, "ok", "VI_1", ""},
 }
 
 // howto is the file of one node.

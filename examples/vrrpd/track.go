@@ -98,6 +98,9 @@ func (t track) String() string {
 	return b.String() + ":" + t.what
 }
 
+// name is what the router knows it by: flag and value.
+func (t track) name() string { return "-" + t.flag + " " + t.String() }
+
 // adds is what it adds to the priority: a positive weight while up, a negative one while down, and reverse turns that
 // about. With weight 0 nothing.
 func (t track) adds(up bool) int {

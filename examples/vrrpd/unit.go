@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mainstay-ha/mainstay/vrrp"
 )
@@ -66,31 +67,34 @@ func (d *daemon) start(u *unit) error {
 	return nil
 }
 
-// track makes every member follow what its flags say now, and nothing else.
+// track makes every member follow what its flags say.
 func (d *daemon) track(u *unit, running bool) error {
 	for i := range u.spec.members {
 		in, have := &u.spec.members[i], u.follow[i]
-		want := map[string]bool{}
 		for _, t := range in.tracked() {
-			name := "-" + t.flag + " " + t.String()
-			want[name] = true
-			if have[name] != nil {
+			if have[t.name()] != nil {
 				continue
 			}
-			end, err := d.follow(u.routers[i], name, t, running)
-			have[name] = end
+			end, err := d.follow(u.routers[i], t, running)
+			have[t.name()] = end
 			if err != nil {
-				return fmt.Errorf("%s: %s: %w", in.name, name, err)
+				return fmt.Errorf("%s: %s: %w", in.name, t.name(), err)
 			}
 		}
+	}
+	return nil
+}
+
+// untrack ends what members do not track any more: an owner's priority, for one, goes with no weight.
+func (u *unit) untrack(members []instance) {
+	for i, have := range u.follow {
 		for name, end := range have {
-			if !want[name] {
+			if !slices.ContainsFunc(members[i].tracked(), func(t track) bool { return t.name() == name }) {
 				end()
 				delete(have, name)
 			}
 		}
 	}
-	return nil
 }
 
 // close ends what the unit has begun, after its run.

@@ -35,9 +35,10 @@ func TestVIPMovesOnSIGTERM(t *testing.T) {
 			left, right := newHosts(t)
 			before := []string{left.state(), right.state()}
 			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
-			a, b := left.vrrpd(flags+"-priority 150 "+k.left), right.vrrpd(flags+k.right)
+			a := left.vrrpd(flags + "-priority 150 " + k.left)
 			a.until("to=active")
 			left.gains("192.0.2.100")
+			b := right.vrrpd(flags + k.right) // only now: on a busy host it could be the first
 			b.until("to=backup")
 
 			if code := a.ends(syscall.SIGTERM); code != exitClean {
@@ -68,9 +69,10 @@ func TestVIPMovesOnSIGKILL(t *testing.T) {
 			left, right := newHosts(t)
 			before := left.shown()
 			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
-			a, b := left.vrrpd(flags+"-priority 150 "+k.left), right.vrrpd(flags+k.right)
+			a := left.vrrpd(flags + "-priority 150 " + k.left)
 			a.until("to=active")
 			left.gains("192.0.2.100")
+			b := right.vrrpd(flags + k.right) // only now: on a busy host it could be the first
 			b.until("to=backup")
 
 			a.ends(syscall.SIGKILL)
@@ -129,9 +131,10 @@ func TestIPv6(t *testing.T) {
 	}
 	left, right := newHosts(t)
 	const flags = "-interval 50ms -group G -instance vrid=51,vip=192.0.2.100/24 -instance vrid=51,vip=fe80::100/64,vip=2001:db8::100/64 "
-	a, b := left.vrrpd(flags+"-priority 150"), right.vrrpd(flags)
+	a := left.vrrpd(flags + "-priority 150")
 	a.out.count(t, "to=active", 2)
 	left.gains("2001:db8::100")
+	b := right.vrrpd(flags)
 	b.out.count(t, "to=backup", 2)
 	a.ends(syscall.SIGTERM)
 	b.until("to=active", "group=G", "name=right0-51-v6")
@@ -170,8 +173,10 @@ func TestTrackMovesTheVIP(t *testing.T) {
 				t.Fatal(err)
 			}
 			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
-			a, b := left.vrrpd(flags+"-priority 150 "+c.flags, "UP="+up), right.vrrpd(flags)
+			a := left.vrrpd(flags+"-priority 150 "+c.flags, "UP="+up)
 			a.until("to=active")
+			left.gains("192.0.2.100")
+			b := right.vrrpd(flags)
 			b.until("to=backup")
 			c.fail(left, up)
 			b.until("to=active " + c.reason)
