@@ -40,7 +40,7 @@ func (k Keepalived) Start(h *Host, routers ...Router) *Speaker {
 	if err != nil {
 		h.lab.t.Fatalf("lab: keepalived: %v", err)
 	}
-	s.vrrp = func() int { return pid }
+	s.main.child = pid
 	s.main.WaitLine(`Entering BACKUP STATE|Entering MASTER STATE|Entering FAULT STATE`)
 	return s
 }

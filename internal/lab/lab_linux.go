@@ -88,9 +88,6 @@ func (l *Lab) Host(n int) *Host { return l.hosts[n-1] }
 // Hosts returns all hosts.
 func (l *Lab) Hosts() []*Host { return slices.Clone(l.hosts) }
 
-// Context is the test's.
-func (l *Lab) Context() context.Context { return l.t.Context() }
-
 // Wait returns when ok says so. It asks whenever something has happened.
 func (l *Lab) Wait(what string, ok func() bool) {
 	l.t.Helper()

@@ -20,10 +20,11 @@ import (
 type Process struct {
 	Name string
 
-	host *Host
-	cmd  *exec.Cmd
-	done chan struct{} // closed: it has ended, and its output was read
-	err  error         // of Wait, after done
+	host  *Host
+	cmd   *exec.Cmd
+	child int           // process id of one that would speak up if its parent died, or 0
+	done  chan struct{} // closed: it has ended, and its output was read
+	err   error         // of Wait, after done
 
 	mu    sync.Mutex // guards lines
 	lines []Line
@@ -153,6 +154,9 @@ func (p *Process) Signal(sig syscall.Signal) {
 
 // end kills the program, at the end of the laboratory.
 func (p *Process) end() {
-	_ = p.cmd.Process.Kill() // it may have ended
+	if p.child != 0 && !p.Ended() {
+		_ = syscall.Kill(p.child, unix.SIGKILL) // it may have ended
+	}
+	_ = p.cmd.Process.Kill() // likewise
 	<-p.done
 }

@@ -19,7 +19,6 @@ type Speaker struct {
 
 	main    *Process   // asked to end by SIGTERM
 	helpers []*Process // killed after it
-	vrrp    func() int // process that speaks, if it is not main's
 
 	// holds tells whether the host answers for a router's addresses; nil: it
 	// has them, or it does not.
@@ -58,8 +57,8 @@ func (s *Speaker) Free(r Router) bool {
 
 // PID returns the process that speaks VRRP.
 func (s *Speaker) PID() int {
-	if s.vrrp != nil {
-		return s.vrrp()
+	if s.main.child != 0 {
+		return s.main.child
 	}
 	return s.main.PID()
 }
