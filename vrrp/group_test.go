@@ -270,6 +270,15 @@ func TestGroupFails(t *testing.T) {
 		if g.done <- err; !errors.Is(err, broken) || err.Error() != `vrrp: group "VG": virtual router 52: no such device` {
 			t.Errorf("Run() = %v", err)
 		}
+		// The other one can still say so.
+		for i, want := range []uint8{0, 100} {
+			if got := priorities(g.links[i].adverts()); got[len(got)-1] != want {
+				t.Errorf("link %d sent %d last, want %d", i, got, want)
+			}
+		}
+		if s := g.Snapshot(); s.LastTransition.Reason != ReasonLost || !errors.Is(s.LastTransition.Err, broken) {
+			t.Errorf("the last transition is %+v", s.LastTransition)
+		}
 	})
 }
 
