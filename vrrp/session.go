@@ -27,7 +27,6 @@ type session struct {
 
 	codec     *codec
 	talk      talk
-	tracking  event        // of the trackers, before the start
 	retrack   atomic.Bool  // the trackers' verdict is asked for
 	held      []netip.Addr // the neighbours are told about these
 	installer *installer   // nil without WithAddresses
@@ -157,7 +156,6 @@ func (s *session) lockedPrepare() {
 	self := identity(s.link.Local())
 	s.machine = newMachine(r.config.settings, self)
 	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link)
-	s.tracking = r.tracks.event()
 	if s.installer != nil {
 		s.installer.want.vips = r.vips
 	}
@@ -168,7 +166,7 @@ func (s *session) lockedPrepare() {
 func (s *session) attach() error {
 	s.attached = true
 	s.noticed()
-	s.tell(s.tracking, nil)
+	s.tell(s.r.trackEvent(), nil) // of now: what came since launch has been stepped
 	if h, ok := s.link.(hosted); ok {
 		return h.attach()
 	}
