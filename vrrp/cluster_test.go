@@ -310,6 +310,25 @@ func TestGroupTakesOverOneLegLost(t *testing.T) {
 	}
 }
 
+// The preempt delays of a group's members end at different moments, as the adverts
+// on their networks come at different ones. Who has waited goes on wanting.
+func TestGroupPreemptDelay(t *testing.T) {
+	for _, delay := range []time.Duration{5 * time.Second, 5200 * time.Millisecond, 5700 * time.Millisecond} {
+		f := newFleet(1, [][]uint8{{150, 150}, {100, 100}}, [][]int{{0, 1}, {0, 1}}, func(s *settings) { s.preemptDelay = delay })
+		f.delay = time.Millisecond
+		f.hosts[0].down = true
+		f.start()
+		f.run(settled + 300*time.Millisecond)
+		f.do(1, 1, heard(0, netip.AddrPortFrom(netip.MustParseAddr("10.0.1.9"), 0))) // another cadence there
+		f.run(500 * time.Millisecond)
+		f.restart(0)
+		f.run(delay + 2*time.Second)
+		if got := f.states(); got != "AA BB" {
+			t.Errorf("after %v: states are %q", delay, got)
+		}
+	}
+}
+
 // Whatever happens to some groups, when it stops happening they come to rest:
 // the members of each are in one state, and of those that can hear each other
 // exactly one is Active.

@@ -32,6 +32,7 @@ type Group struct {
 //
 // A router is in one group at most, and does not run yet. Either all are owners
 // (priority 255) or none is. Routers on one transport differ in VRID or family.
+// Their order means nothing.
 // The error lists every problem.
 func NewGroup(name string, routers ...*Router) (*Group, error) {
 	g := &Group{title: name}

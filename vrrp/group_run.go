@@ -1,9 +1,12 @@
 package vrrp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 )
 
 // Run takes part in the elections of all routers until ctx ends; see
@@ -42,6 +45,7 @@ func (g *Group) serve(ctx context.Context) error {
 		}
 		sessions = append(sessions, s)
 	}
+	slices.SortStableFunc(sessions, (*session).compare)
 	u := launch(e, sessions, func(m []*machine) core { return newCluster(m) })
 	u.changed = g.observe
 	g.mu.Lock()
@@ -51,6 +55,23 @@ func (g *Group) serve(ctx context.Context) error {
 	closeAll()
 	g.delivery.wait()
 	return u.err
+}
+
+// compare orders the members of a cluster as every host does: by family, VRID,
+// and, since two interfaces may share a VRID, the lowest virtual address.
+func (s *session) compare(o *session) int {
+	key := func(s *session) (Family, uint8, netip.Addr) {
+		s.r.mu.Lock()
+		defer s.r.mu.Unlock()
+		var lowest netip.Addr
+		if len(s.r.vips) > 0 {
+			lowest = slices.MinFunc(addrsOf(s.r.vips), netip.Addr.Compare)
+		}
+		return s.r.family, s.r.vrid, lowest
+	}
+	f1, v1, a1 := key(s)
+	f2, v2, a2 := key(o)
+	return cmp.Or(cmp.Compare(f1, f2), cmp.Compare(v1, v2), a1.Compare(a2))
 }
 
 // begin claims the group and its routers for a Run.

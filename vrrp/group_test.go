@@ -195,6 +195,38 @@ func TestGroupRun(t *testing.T) {
 	})
 }
 
+// Members have one order on every host, whatever it is given: that is how two
+// hosts agree on whose word counts.
+func TestGroupOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, m := newRawNet(), newRawNet()
+		one, two := n.raw(t), m.raw(t)
+		low, high := netip.MustParsePrefix("192.0.2.100/24"), netip.MustParsePrefix("192.0.2.200/24")
+		routers := []*Router{
+			newRouter(t, 60, vips6, WithTransport(one)),
+			newRouter(t, 51, []netip.Prefix{high}, WithTransport(two)),
+			newRouter(t, 70, vips4, WithTransport(two)),
+			newRouter(t, 51, []netip.Prefix{low}, WithTransport(one)),
+		}
+		g, err := NewGroup("VG", routers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run := &grouped{Group: g, done: make(chan error, 1)}
+		run.again(t)
+		synctest.Wait()
+		want := []*Router{routers[3], routers[1], routers[2], routers[0]}
+		for i, s := range g.running().members {
+			if s.r != want[i] || s.member != i {
+				t.Errorf("member %d is virtual router %d with %v", i, s.r.vrid, s.r.vips)
+			}
+		}
+		if !slices.Equal(g.Routers(), routers) {
+			t.Error("the order that was given is forgotten")
+		}
+	})
+}
+
 func TestGroupYield(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := runGroup(t, 2)
@@ -269,6 +301,15 @@ func TestGroupFails(t *testing.T) {
 		err := <-g.done
 		if g.done <- err; !errors.Is(err, broken) || err.Error() != `vrrp: group "VG": virtual router 52: no such device` {
 			t.Errorf("Run() = %v", err)
+		}
+		// The other one can still say so.
+		for i, want := range []uint8{0, 100} {
+			if got := priorities(g.links[i].adverts()); got[len(got)-1] != want {
+				t.Errorf("link %d sent %d last, want %d", i, got, want)
+			}
+		}
+		if s := g.Snapshot(); s.LastTransition.Reason != ReasonLost || !errors.Is(s.LastTransition.Err, broken) {
+			t.Errorf("the last transition is %+v", s.LastTransition)
 		}
 	})
 }

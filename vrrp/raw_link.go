@@ -89,7 +89,7 @@ func (l *rawLink) host(s *session, vips []netip.Prefix) error {
 	l.s, l.port, l.overflows = s, p, p.overflows()
 	r.vips.set(l, slices.Clip(vips))
 	s.log = s.log.With("iface", r.iface)
-	l.local = identity(netip.AddrPortFrom(p.look().source(l), 0))
+	l.local = identity(netip.AddrPortFrom(p.glance().source(l), 0))
 	return nil
 }
 

@@ -416,6 +416,45 @@ func TestRawReopens(t *testing.T) {
 	})
 }
 
+// A router that begins does not look at what the engine is changing just then.
+// The race detector is the judge.
+func TestRawBeginsDuringChange(t *testing.T) {
+	n := newRawNet()
+	raw := n.raw(t)
+	runRaw(t, raw, 51, vips4)
+	for sockets := 0; sockets == 0; sockets, _ = n.count() {
+		runtime.Gosched()
+	}
+	n.mu.Lock()
+	n.openErr = errors.New("no buffer space")
+	n.mu.Unlock()
+	changes, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(changes)
+		for {
+			n.mu.Lock()
+			n.state.Links = slices.Clone(n.state.Links)
+			n.state.Links[0].Index++ // another interface of the name
+			n.mu.Unlock()
+			raw.changed(nil)
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}()
+	for range 50 {
+		ctx, stop := context.WithCancel(context.Background())
+		r := newRouter(t, 52, vips4, WithTransport(raw), WithOnTransition(func(Transition) { stop() }))
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+	}
+	close(done)
+	<-changes
+}
+
 // What comes back, or looks new, is a reason to tell the neighbours again; so is
 // a new identity for the core.
 func TestRawTellsTheCore(t *testing.T) {

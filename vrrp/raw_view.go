@@ -24,10 +24,16 @@ type rawView struct {
 	known  [2]bool
 }
 
-// look looks at the interface now.
-func (p *rawPort) look() *rawView {
+// glance looks at the interface now, without the socket: any goroutine may.
+func (p *rawPort) glance() *rawView {
 	v := &rawView{state: p.watcher.State(), family: int(p.place.family), vips: p.raw.vips.all()}
 	v.link, _ = v.state.Link(p.raw.iface)
+	return v
+}
+
+// look looks at the interface now.
+func (p *rawPort) look() *rawView {
+	v := p.glance()
 	switch {
 	case p.socket == nil && p.failed != nil:
 		v.down, v.why = true, p.failed

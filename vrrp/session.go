@@ -166,7 +166,7 @@ func (s *session) lockedPrepare() {
 func (s *session) attach() error {
 	s.attached = true
 	s.noticed()
-	s.tell(s.r.trackEvent(), nil)
+	s.tell(s.r.trackEvent(), nil) // of now: what came since launch has been stepped
 	if h, ok := s.link.(hosted); ok {
 		return h.attach()
 	}

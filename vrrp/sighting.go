@@ -43,6 +43,7 @@ func (m *machine) want(why Reason) {
 	}
 	m.wants, m.why = true, why
 	m.timer, m.holdAt = never, never
+	m.waited = m.waited || why == ReasonPreemptDelay // not again, while others do
 }
 
 // giveUp leaves Active by the decision of the group. The member that lost to a

@@ -238,6 +238,29 @@ func TestTrackerBetweenRuns(t *testing.T) {
 	})
 }
 
+// What a tracker is told before the engine has got to its router is stepped
+// first, and not undone by what was true when Run began.
+func TestTrackerBeforeTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newTracked(t)
+		web := mustTrack(t, r, "web", 0)
+		ctx, stop := context.WithCancel(context.Background())
+		defer s.close()
+		go s.unit.run(ctx)
+		pass(time.Second)
+		if got := r.Snapshot().Faults; !slices.Equal(got, []string{"tracking"}) {
+			t.Errorf("faults are %v with a tracker that is unknown", got)
+		}
+		web.Set(true)
+		pass(4 * time.Second)
+		if got := r.Snapshot().State; got != Active {
+			t.Errorf("state is %v", got)
+		}
+		stop()
+		<-s.unit.ended
+	})
+}
+
 // A callback, and goroutines at any time: nothing waits for anything, and the
 // last word holds.
 func TestTrackerFromEverywhere(t *testing.T) {

@@ -203,8 +203,8 @@ func (u *unit) leave() {
 	u.tell(everybody, event{kind: evShutdown}, nil)
 }
 
-// fail ends the unit without a word to anybody: the member s, or nobody, can send
-// any more.
+// fail ends the unit: the member s cannot send any more, or nobody can. It ends
+// without a word to anybody; the other members resign first.
 func (u *unit) fail(s *session, err error) {
 	if s != nil && len(u.members) > 1 {
 		err = fmt.Errorf("virtual router %d: %w", s.r.vrid, err)
@@ -213,6 +213,9 @@ func (u *unit) fail(s *session, err error) {
 		u.err = err
 	}
 	u.leaving = true
+	if s != nil {
+		u.tell(s.member, event{kind: evLost}, err)
+	}
 	u.tell(everybody, event{kind: evLost}, err)
 }
 

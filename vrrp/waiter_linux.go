@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -184,9 +185,11 @@ func (w *pollWaiter) arm(d time.Duration) error {
 	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(w.timer, 0, &w.spec, nil))
 }
 
-var one = [8]byte{1, 1, 1, 1, 1, 1, 1, 1} // a count, in any byte order
+// one is what a ring adds to the bell. Nobody takes it out again, and a bell that
+// is full would not wake anybody: it holds 2^64 of these.
+var one = binary.NativeEndian.AppendUint64(nil, 1)
 
-func (w *pollWaiter) ring() { _, _ = unix.Write(w.bell, one[:]) }
+func (w *pollWaiter) ring() { _, _ = unix.Write(w.bell, one) }
 
 // boottime is the clock that counts suspension.
 func (w *pollWaiter) boottime() (time.Duration, bool) {

@@ -114,6 +114,24 @@ func TestPollWaiterDescriptors(t *testing.T) {
 	}
 }
 
+// The bell rings however often it was rung before: nobody reads what it has
+// counted.
+func TestPollWaiterRings(t *testing.T) {
+	made, err := newPollWaiter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := made.(*pollWaiter)
+	defer w.close()
+	for i := range 1000 {
+		w.ring()
+		n, err := unix.EpollWait(w.epoll, w.events[:], 0)
+		if err != nil || n != 1 || w.events[0].Fd != bellEvent {
+			t.Fatalf("ring %d: %d events, %v", i+1, n, err)
+		}
+	}
+}
+
 // A source without descriptor is asked whenever it says that it is ready, and
 // before everything that is due.
 func TestPollWaiterRelay(t *testing.T) {
