@@ -246,7 +246,8 @@ func TestTrackerBeforeTheStart(t *testing.T) {
 		web := mustTrack(t, r, "web", 0)
 		ctx, stop := context.WithCancel(context.Background())
 		defer s.close()
-		go s.unit.run(ctx)
+		ended := make(chan struct{})
+		go func() { defer close(ended); s.unit.run(ctx) }()
 		pass(time.Second)
 		if got := r.Snapshot().Faults; !slices.Equal(got, []string{"tracking"}) {
 			t.Errorf("faults are %v with a tracker that is unknown", got)
@@ -257,7 +258,7 @@ func TestTrackerBeforeTheStart(t *testing.T) {
 			t.Errorf("state is %v", got)
 		}
 		stop()
-		<-s.unit.ended
+		<-ended
 	})
 }
 
