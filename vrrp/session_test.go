@@ -166,7 +166,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0], s.engine} })
+	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0]} })
 	if more := s.drain(); !more || endless.given != budget {
 		t.Errorf("drain() = %v after %d packets, want true after %d", more, endless.given, budget)
 	}
@@ -244,7 +244,7 @@ func TestDifferencesAreNoDrops(t *testing.T) {
 		read func(*Statistics) uint64
 	}{
 		{"interval", func(a *Advert) { a.Interval = 2 * time.Second }, warningTexts[warnInterval], func(s *Statistics) uint64 { return s.IntervalErrors }},
-		{"other addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, warningTexts[warnDuplicateVRID], func(s *Statistics) uint64 { return s.DuplicateVRIDs }},
+		{"addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, warningTexts[warnAddressList], func(s *Statistics) uint64 { return s.AddressListErrors }},
 		{"more addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.100", "192.0.2.101") }, warningTexts[warnAddressList], func(s *Statistics) uint64 { return s.AddressListErrors }},
 		{"checksum form", func(a *Advert) { a.Checksum = MessageOnly }, "", func(s *Statistics) uint64 { return s.MessageOnlyChecksums }},
 		{"priority", func(a *Advert) { a.Priority = 100 }, warningTexts[warnEqualPriority], func(s *Statistics) uint64 { return s.EqualPriorities }},
