@@ -1,6 +1,10 @@
 package vrrp
 
-import "errors"
+import (
+	"errors"
+	"net/netip"
+	"slices"
+)
 
 // What the codec's rebuild brings; this file goes when it is merged.
 
@@ -28,7 +32,10 @@ func (k *codec) speakers() []Speaker { return nil }
 
 type Speaker struct{}
 
-func (in *inspector) strangers() bool { return false }
+func (in *inspector) strangers() bool {
+	return len(in.sorted) > 0 && len(in.advert.Addrs) > 0 &&
+		!slices.ContainsFunc(in.advert.Addrs, func(a netip.Addr) bool { return slices.Contains(in.sorted, a) })
+}
 
 // MarshalText returns [Checksum.String].
 func (c Checksum) MarshalText() ([]byte, error) { return []byte(c.String()), nil }

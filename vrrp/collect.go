@@ -15,6 +15,8 @@ import (
 //	mainstay_vrrp_standby                        1 after Yield, until Resume
 //	mainstay_vrrp_master_down_interval_seconds
 //	mainstay_vrrp_tracking                       what the trackers add to the priority
+//	mainstay_vrrp_tracker_contribution           what one adds; last label tracker
+//	mainstay_vrrp_tracker_fault                  1: it keeps the router out; last label tracker
 //	mainstay_vrrp_fault                          1 for each present one; last label reason
 //	mainstay_vrrp_drops_total                    last label reason, a [DropReason]
 //	mainstay_vrrp_lateness_seconds_bucket        last label le, upper bound in seconds or +Inf; cumulative
@@ -46,6 +48,10 @@ func (r *Router) Collect(emit func(name string, kind byte, value float64, labels
 	put("priority", 'g', float64(s.Priority))
 	put("effective_priority", 'g', float64(s.EffectivePriority))
 	put("tracking", 'g', float64(s.Tracking))
+	for _, t := range s.Trackers {
+		put("tracker_contribution", 'g', float64(t.Contribution), "tracker", t.Name)
+		put("tracker_fault", 'g', truth(t.Fault), "tracker", t.Name)
+	}
 	put("standby", 'g', truth(s.Standby))
 	for _, fault := range faultNames {
 		put("fault", 'g', truth(slices.Contains(s.Faults, fault)), "reason", fault)

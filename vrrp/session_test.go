@@ -244,7 +244,7 @@ func TestDifferencesAreNoDrops(t *testing.T) {
 		read func(*Statistics) uint64
 	}{
 		{"interval", func(a *Advert) { a.Interval = 2 * time.Second }, warningTexts[warnInterval], func(s *Statistics) uint64 { return s.IntervalErrors }},
-		{"addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, warningTexts[warnAddressList], func(s *Statistics) uint64 { return s.AddressListErrors }},
+		{"other addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.101") }, warningTexts[warnDuplicateVRID], func(s *Statistics) uint64 { return s.DuplicateVRIDs }},
 		{"more addresses", func(a *Advert) { a.Addrs = addrs("192.0.2.100", "192.0.2.101") }, warningTexts[warnAddressList], func(s *Statistics) uint64 { return s.AddressListErrors }},
 		{"checksum form", func(a *Advert) { a.Checksum = MessageOnly }, "", func(s *Statistics) uint64 { return s.MessageOnlyChecksums }},
 		{"priority", func(a *Advert) { a.Priority = 100 }, warningTexts[warnEqualPriority], func(s *Statistics) uint64 { return s.EqualPriorities }},

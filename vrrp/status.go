@@ -28,7 +28,8 @@ type Status struct {
 	Faults            []string         `json:"faults,omitempty"`    // why the state is fault: "addresses", "link", "source", "tracking", "group"
 	Checksum          Checksum         `json:"checksum"`            // the form of the last advert sent; version 3 over IPv4 has several
 
-	Speakers []Speaker `json:"speakers,omitempty"` // others that were heard lately, while Run runs
+	Trackers []TrackerStatus `json:"trackers,omitempty"` // in the order in which they were made
+	Speakers []Speaker       `json:"speakers,omitempty"` // others that were heard lately, while Run runs
 
 	AdvertiseInterval  time.Duration `json:"advertise-interval"`        // own
 	ActiveInterval     time.Duration `json:"active-advertise-interval"` // learned from the Active router
@@ -121,7 +122,7 @@ func (r *Router) Snapshot() Status {
 	defer r.mu.Unlock()
 	s := Status{
 		VRID: r.vrid, Version: r.config.version, Family: r.family, Group: r.group.Name(),
-		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Checksum: r.checksum,
+		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
 		LastTransition: r.last, Lateness: r.lateness.show(), Statistics: r.stats,

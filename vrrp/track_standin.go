@@ -8,6 +8,12 @@ type (
 	Tracker     struct{}
 	TrackOption func()
 
+	TrackerStatus struct {
+		Name         string
+		Contribution int
+		Fault        bool
+	}
+
 	tracking struct{ v verdict }
 	verdict  struct {
 		delta int
@@ -15,9 +21,10 @@ type (
 	}
 )
 
-func (ts *tracking) verdict() verdict { return ts.v }
-func (ts *tracking) event() event     { return event{kind: evTrack, delta: ts.v.delta, down: ts.v.down} }
-func (ts *tracking) fits(uint8) error { return nil }
+func (ts *tracking) verdict() verdict        { return ts.v }
+func (ts *tracking) event() event            { return event{kind: evTrack, delta: ts.v.delta, down: ts.v.down} }
+func (ts *tracking) fits(uint8) error        { return nil }
+func (ts *tracking) status() []TrackerStatus { return nil }
 
 func (r *Router) trackEvent() event {
 	r.mu.Lock()

@@ -121,6 +121,9 @@ func (c *config) familyFor(vips []netip.Prefix) Family {
 	if b, ok := c.transport.(bound); ok && c.family == 0 {
 		return b.family()
 	}
+	if c.family == 0 && c.version == 2 {
+		return IPv4 // the only one it has
+	}
 	return c.family
 }
 
