@@ -14,7 +14,16 @@ type core interface {
 // everybody is the member of events that are for all.
 const everybody = -1
 
-// solo is the core of a router that is in no group.
-type solo struct{ *machine }
+// solo is the core of a router that is in no group. Machines on one engine share
+// the room for their actions, since each keeps them until its next step only.
+type solo struct {
+	*machine
+	engine *engine
+}
 
-func (s solo) step(now instant, _ int, ev event) []action { return s.machine.step(now, ev) }
+func (s solo) step(now instant, _ int, ev event) []action {
+	s.out = s.engine.actions
+	actions := s.machine.step(now, ev)
+	s.engine.actions, s.out = s.out, nil
+	return actions
+}

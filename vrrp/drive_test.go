@@ -253,7 +253,7 @@ func newTurned(t testing.TB, n int, opts ...Option) *turned {
 		if err != nil {
 			t.Fatal(err)
 		}
-		launch(e.engine, []*session{s}, r.core).begin()
+		launch(e.engine, []*session{s}, func(m []*machine) core { return r.core(e.engine, m[0]) }).begin()
 		e.routers, e.links, e.spies = append(e.routers, r), append(e.links, fake.link), append(e.spies, *spy)
 		sessions = append(sessions, s)
 	}

@@ -19,7 +19,7 @@ type engine struct {
 
 	reading []func()   // mail that is worked off
 	pending []stimulus // of the unit that is stepped
-	actions []action   // room for what a machine asks for
+	actions []action   // room for what its core asks for
 	units   []*unit
 	alarms  alarms
 	sleep   sleep

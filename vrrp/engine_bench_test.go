@@ -39,7 +39,7 @@ func newHub(t testing.TB, active bool) *hub {
 			t.Fatal(err)
 		}
 		sessions = append(sessions, s)
-		u := launch(h.engine, []*session{s}, func(m []*machine) core { return solo{m[0]} })
+		u := launch(h.engine, []*session{s}, func(m []*machine) core { return solo{m[0], h.engine} })
 		u.begin()
 		units = append(units, u)
 		a := Advert{VRID: uint8(v), Priority: 200, Interval: time.Second, Addrs: addrsOf(vips)}

@@ -26,8 +26,8 @@ type config struct {
 	vips         []netip.Prefix // of WithVIPs, for Update
 	dialect      dialect
 	log          *slog.Logger
-	wall         func() time.Time      // for display and HMAC only; tests replace it
-	core         func([]*machine) core // nil but in tests: see solo
+	wall         func() time.Time // for display and HMAC only; tests replace it
+	core         func(core) core  // nil but in tests
 
 	named named // options used since it was last cleared
 }

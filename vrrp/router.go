@@ -99,18 +99,19 @@ func (r *Router) Run(ctx context.Context) error {
 	if err != nil {
 		return r.error(err)
 	}
-	u := launch(e, []*session{s}, r.core)
+	u := launch(e, []*session{s}, func(m []*machine) core { return r.core(e, m[0]) })
 	u.run(ctx)
 	s.close()
 	return r.error(u.err)
 }
 
 // core decides for this router alone.
-func (r *Router) core(m []*machine) core {
-	if make := r.config.core; make != nil {
-		return make(m)
+func (r *Router) core(e *engine, m *machine) core {
+	c := solo{m, e}
+	if wrap := r.config.core; wrap != nil {
+		return wrap(c)
 	}
-	return solo{m[0]}
+	return c
 }
 
 // engine is what a Run works on: the engine of its transport, or one of its

@@ -166,7 +166,7 @@ func TestDrainIsBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0]} })
+	launch(s.engine, []*session{s}, func(m []*machine) core { return solo{m[0], s.engine} })
 	if more := s.drain(); !more || endless.given != budget {
 		t.Errorf("drain() = %v after %d packets, want true after %d", more, endless.given, budget)
 	}

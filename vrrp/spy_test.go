@@ -17,8 +17,8 @@ type spy struct {
 // spying is an option that has a router decide with a spy.
 func spying(out **spy, more ...func(now instant, ev event) []action) Option {
 	return func(c *config) {
-		c.core = func(m []*machine) core {
-			*out = &spy{core: solo{m[0]}}
+		c.core = func(inner core) core {
+			*out = &spy{core: inner}
 			if len(more) > 0 {
 				(*out).more = more[0]
 			}

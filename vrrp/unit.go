@@ -76,14 +76,7 @@ func (u *unit) step(first stimulus) {
 		p := &e.pending[i]
 		now, cause := p.now, p.cause
 		u.mu.Lock()
-		if len(u.members) == 1 {
-			u.members[0].machine.out = e.actions // which only have to last until the next step
-		}
 		actions := u.core.step(now, p.member, p.ev)
-		if len(u.members) == 1 {
-			m := u.members[0].machine
-			e.actions, m.out = m.out, nil
-		}
 		u.mu.Unlock()
 		for j := range actions {
 			a := &actions[j]
