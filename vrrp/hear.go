@@ -36,6 +36,9 @@ func (s *session) receive(p *Packet) {
 		r.lockedDrops()[why]++
 		r.mu.Unlock()
 		s.logDrop(why, p.From)
+		if _, ok := s.link.(hosted); ok && why == DropSelf {
+			s.warn(warnDuplicate, p.From) // what this host sends does not come back
+		}
 		return
 	}
 	r.stats.AdvertisementRcvd++
