@@ -125,16 +125,17 @@ func (e *engine) close() {
 }
 
 // turn is one pass. What is due is decided before the sources are drained, and
-// honoured afterwards: an advert that waits in a queue is no silence.
+// honoured afterwards: an advert that waits in a queue is no silence. That the
+// host slept comes before everything: no deadline tells of it.
 func (e *engine) turn() (wait time.Duration, over bool) {
 	now := e.now()
-	more := e.waiter.poll()
-	e.deliver()
 	if slept := e.sleep.since(e.now); slept > 0 {
 		for i := len(e.units) - 1; i >= 0; i-- { // backwards: one may end, and the last takes its place
 			e.units[i].slept(slept)
 		}
 	}
+	more := e.waiter.poll()
+	e.deliver()
 	e.honour(now)
 	next := e.alarms.next()
 	switch {

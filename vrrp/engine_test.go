@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -235,4 +236,43 @@ func TestSleep(t *testing.T) {
 	if none := (&sleep{}).since(nil); none != 0 {
 		t.Errorf("without a clock: %v", none)
 	}
+}
+
+// sleepy is a waiter of a host that sleeps.
+type sleepy struct {
+	*timerWaiter
+	start time.Time
+	slept atomic.Int64
+}
+
+func (s *sleepy) boottime() (time.Duration, bool) {
+	return time.Since(s.start) + time.Duration(s.slept.Load()), true
+}
+
+// A host that wakes up knows that it slept before it reads what has come: a
+// router that is to step down does not drive its heir away first.
+func TestSleepComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake()
+		r := newRouter(t, 51, vips4, WithTransport(fake), WithPreempt(false))
+		w := &sleepy{timerWaiter: newTimerWaiter(), start: time.Now()}
+		s, err := r.open(t.Context(), newEngine(w))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		u := launch(s.engine, []*session{s}, r.core)
+		go u.run(ctx)
+		pass(4 * time.Second)
+		fake.link.adverts()
+		w.slept.Store(int64(time.Minute))
+		fake.link.deliver(message(lowPeer, 50), lowPeer)
+		synctest.Wait()
+		if got, last := priorities(fake.link.adverts()), r.Snapshot().LastTransition; !slices.Equal(got, []uint8{0}) || last.Reason != ReasonStalled {
+			t.Errorf("sent %v, and the last transition is %+v", got, last)
+		}
+		stop()
+		<-u.ended
+		s.close()
+	})
 }

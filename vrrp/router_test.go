@@ -280,6 +280,20 @@ func TestYieldCall(t *testing.T) {
 	})
 }
 
+// To the letter of RFC 9568 nobody waits for an heir, so nobody knows of one.
+func TestStrictYield(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, vips4, WithTransport(newFake()), StrictRFC9568())
+		pass(4 * time.Second)
+		if err := r.Yield(context.Background()); !errors.Is(err, ErrNoHeir) {
+			t.Errorf("Yield() = %v, want %v", err, ErrNoHeir)
+		}
+		if err := r.Yield(context.Background()); err != nil {
+			t.Errorf("Yield() of a Backup = %v", err)
+		}
+	})
+}
+
 func TestUpdateCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake, j := newFake(), newJournal()

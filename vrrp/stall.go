@@ -3,9 +3,10 @@ package vrrp
 import "net/netip"
 
 // stalled takes the news that the driver was held up for longer than the down
-// interval, or that the host slept. What was received meanwhile has been
-// stepped before, except that an Active router notices at the first advert; the
-// deadlines that passed have not.
+// interval, or that the host slept. What a driver that was held up has received
+// meanwhile has been stepped before, except that an Active router notices at the
+// first advert; the deadlines that passed have not. That the host slept comes
+// first of all, since the clock of the core stood still.
 //
 // Somebody may have taken over unseen. So an Active router says that it is
 // there, and announces; one that would not have preempted steps down instead,

@@ -107,11 +107,14 @@ func (u *unit) yield(ctx context.Context) error {
 	return u.ask(ctx, func(result chan<- error) {
 		u.orphaned = false
 		u.tell(everybody, event{kind: evYield}, nil)
-		if u.yielding() {
+		switch {
+		case u.yielding():
 			u.waiting = append(u.waiting, result)
-			return
+		case u.orphaned: // it does not wait for an heir
+			result <- ErrNoHeir
+		default:
+			result <- nil
 		}
-		result <- nil
 	})
 }
 

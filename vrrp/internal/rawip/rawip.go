@@ -31,7 +31,7 @@ type Datagram struct {
 	Src, Dst netip.Addr       // without zone. Send: an invalid Src leaves the choice to the kernel
 	TTL      uint8            // TTL or hop limit, as received; sent is always 255
 	AH       bool             // received behind an authentication header, which was not verified; Data is what follows it
-	MAC      net.HardwareAddr // Send: the source MAC, to a group only; nil: that of the interface
+	MAC      net.HardwareAddr // Send: the source MAC, to a group only, of a message that fits into a frame; nil: that of the interface
 }
 
 // Protocol numbers.

@@ -89,6 +89,11 @@ func (s *Socket) flush(d []Datagram, fd, n int) (first error) {
 		case err == nil:
 			done += k
 		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EMSGSIZE) && fd == s.frames:
+			if err := s.whole(d, done); first == nil {
+				first = err
+			}
+			done++
 		default:
 			if first == nil {
 				d := &d[s.out.slots[done].of]
@@ -101,6 +106,23 @@ func (s *Socket) flush(d []Datagram, fd, n int) (first error) {
 		s.out.slots[i].iov = [2]unix.Iovec{} // no reference is kept
 	}
 	return first
+}
+
+// whole sends message n, which is too long for a frame, as a packet: the kernel
+// makes fragments of it, with the MAC of the interface.
+func (s *Socket) whole(all []Datagram, n int) error {
+	of := s.out.slots[n].of
+	d := &all[of]
+	err := s.put(n, of, d, false)
+	if err == nil {
+		if _, err = mmsg(unix.SYS_SENDMMSG, s.fd, s.out.msgs[n:n+1]); err != nil {
+			err = s.explain(err, d.Src.IsValid())
+		}
+	}
+	if err != nil {
+		return s.failed(d, err)
+	}
+	return nil
 }
 
 // explain says more where the kernel's answer has several meanings: the interface

@@ -150,6 +150,43 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// The longest messages do not fit into a frame of Ethernet: they leave in
+// fragments. Those are made by the kernel, with the MAC of the interface.
+func TestLongest(t *testing.T) {
+	if !need.Namespace(t) {
+		return
+	}
+	c := cable.New(t)
+	for _, tt := range []struct {
+		name   string
+		family int
+		room   int
+		d      Datagram
+	}{
+		{"IPv4", 4, maxMessage4, Datagram{Dst: group4, Src: addr(cable.Near4)}},
+		{"IPv4, virtual MAC", 4, maxMessage4, Datagram{Dst: group4, Src: addr(cable.Near4), MAC: net.HardwareAddr{0, 0, 0x5e, 0, 1, 51}}},
+		{"IPv6", 6, maxMessage6, Datagram{Dst: group6, Src: addr(cable.NearLink)}},
+		{"IPv6, virtual MAC", 6, maxMessage6, Datagram{Dst: group6, Src: addr(cable.NearLink), MAC: net.HardwareAddr{0, 0, 0x5e, 0, 2, 51}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			near, far := openSocket(t, config(tt.family, cable.Near)), openFar(t, c, config(tt.family, cable.Far))
+			tt.d.Data = append(message(3, 51), make([]byte, tt.room)...)[:tt.room]
+			short := tt.d
+			short.Data = message(3, 51)
+			if err := near.Send([]Datagram{tt.d, short}); err != nil {
+				t.Fatal(err)
+			}
+			lengths := map[int]bool{}
+			for _, d := range receive(t, far, 2) {
+				lengths[len(d.Data)] = true
+			}
+			if !lengths[tt.room] || !lengths[len(short.Data)] {
+				t.Errorf("received messages of %v bytes, want %d and %d", lengths, tt.room, len(short.Data))
+			}
+		})
+	}
+}
+
 // frame is what a tap at the far end sees.
 type frame struct {
 	src, dst ethernet.MAC
