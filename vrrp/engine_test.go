@@ -261,8 +261,8 @@ func TestSleepComesFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(t.Context())
-		u := launch(s.engine, []*session{s}, r.core)
-		go u.run(ctx)
+		u, ended := launch(s.engine, []*session{s}, func(m []*machine) core { return r.core(s.engine, m[0]) }), make(chan struct{})
+		go func() { defer close(ended); u.run(ctx) }()
 		pass(4 * time.Second)
 		fake.link.adverts()
 		w.slept.Store(int64(time.Minute))
@@ -272,7 +272,7 @@ func TestSleepComesFirst(t *testing.T) {
 			t.Errorf("sent %v, and the last transition is %+v", got, last)
 		}
 		stop()
-		<-u.ended
+		<-ended
 		s.close()
 	})
 }
