@@ -89,13 +89,6 @@ func RouterFlag(on bool) EthernetOption {
 	}
 }
 
-// AllowAbsent lets a router run while the interface does not exist (keepalived's
-// dynamic_interfaces): each announcement fails until it does. Default: the
-// interface exists when [Router.Run] is called.
-func AllowAbsent() EthernetOption {
-	return func(c *ethernet.Config) { c.Absent = true }
-}
-
 // Open joins one router; see [Announcer].
 func (e *Ethernet) Open(_ context.Context, vr VirtualRouter, vips []netip.Prefix, events func(AddressEvent)) (Announcements, error) {
 	var mac ethernet.MAC
@@ -110,7 +103,9 @@ func (e *Ethernet) Open(_ context.Context, vr VirtualRouter, vips []netip.Prefix
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.port == nil {
-		port, err := ethernet.Open(e.config)
+		c := e.config
+		c.Absent = vr.Dynamic
+		port, err := ethernet.Open(c)
 		if err != nil {
 			return nil, fmt.Errorf("Ethernet announcer: %w", err)
 		}

@@ -103,19 +103,19 @@ func TestEthernetErrors(t *testing.T) {
 	leak.Check(t)
 	for _, tt := range []struct {
 		name, iface string
-		opts        []EthernetOption
+		dynamic     bool
 		want        error
 		text        string
 	}{
-		{"missing", "eth9", nil, unix.ENODEV, `interface "eth9"`},
-		{"missing, and that is fine", "eth9", []EthernetOption{AllowAbsent()}, nil, ""},
-		{"loopback", "lo", nil, errors.ErrUnsupported, `interface "lo" has no Ethernet neighbours`},
+		{"missing", "eth9", false, unix.ENODEV, `interface "eth9"`},
+		{"missing, and that is fine", "eth9", true, nil, ""},
+		{"loopback", "lo", false, errors.ErrUnsupported, `interface "lo" has no Ethernet neighbours`},
 	} {
-		e, err := EthernetAnnouncer(tt.iface, tt.opts...)
+		e, err := EthernetAnnouncer(tt.iface)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := e.Open(context.Background(), VirtualRouter{VRID: 1, Family: IPv4}, nil, nil)
+		a, err := e.Open(context.Background(), VirtualRouter{VRID: 1, Family: IPv4, Dynamic: tt.dynamic}, nil, nil)
 		if !errors.Is(err, tt.want) || err != nil && !strings.Contains(err.Error(), tt.text) {
 			t.Errorf("%s: %v, want %v with %q", tt.name, err, tt.want, tt.text)
 		}

@@ -50,7 +50,7 @@ type machine struct {
 
 func newMachine(set settings, self netip.AddrPort) *machine {
 	return &machine{
-		set: set, self: self, timer: never, retryAt: never, holdAt: never, learned: set.interval,
+		set: set, self: self, standby: set.standby, timer: never, retryAt: never, holdAt: never, learned: set.interval,
 		plan: set.plan.resolve(), news: stopped(),
 	}
 }
@@ -266,7 +266,7 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 // rest disarms Initialize. The next start competes, and tries the addresses
 // again.
 func (m *machine) rest() {
-	m.standby = false
+	m.standby = m.set.standby
 	m.faults &^= faultAddresses
 	m.timer, m.retryAt = never, never
 }

@@ -61,7 +61,7 @@ func TestVirtualMAC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
 		k.put(t, "eth0", "192.0.2.1/24", 0)
-		n := k.netlink(Label("vip"))
+		n := k.netlink(AddressLabel("vip"))
 		a, log := openNetlink(t, n, nlVirtual4, nlPair4)
 		b, _ := openNetlink(t, n, nlVirtual6, nlPair6)
 		wantList(t, "links", k.names(), "eth0", "vrrp.51", "vrrp6.51")
@@ -338,7 +338,9 @@ func TestVirtualMACParentGoesAndComes(t *testing.T) {
 func TestVirtualMACDynamicInterface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel()
-		a, _ := openNetlink(t, k.netlink(DynamicInterface()), nlVirtual4, nlPair4)
+		vr := nlVirtual4
+		vr.Dynamic = true
+		a, _ := openNetlink(t, k.netlink(), vr, nlPair4)
 		k.plug("eth0")
 		synctest.Wait()
 		mustDo(t, a.Install(background, nlPair4))

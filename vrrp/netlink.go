@@ -170,7 +170,7 @@ func (n *Netlink) lockedOpen(r *netlinkRouter, vips []netip.Prefix) (err error) 
 		return err
 	}
 	link, ok := linkNamed(links, n.iface)
-	if !ok && !n.config.dynamic {
+	if !ok && !r.vr.Dynamic {
 		return fmt.Errorf("there is no such interface: %w", syscall.ENODEV)
 	}
 	if ok {

@@ -12,8 +12,8 @@ import (
 // ip address lists them.
 func ExampleNetlinkAddresses() {
 	addresses, err := vrrp.NetlinkAddresses("eth0",
-		vrrp.Label("vip"),
-		vrrp.Lifetime(30*time.Second))
+		vrrp.AddressLabel("vip"),
+		vrrp.AddressLifetime(30*time.Second))
 	if err != nil {
 		fmt.Println(err)
 		return

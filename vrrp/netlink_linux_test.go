@@ -169,7 +169,7 @@ func TestNetlinkKernelInstall(t *testing.T) {
 	}
 	n := newRealNet(t)
 	n.Address("eth0", "192.0.2.1/24")
-	m := n.netlink(Label("vip"))
+	m := n.netlink(AddressLabel("vip"))
 	vips := prefixList("192.0.2.100/24", "192.0.2.101/32", "198.51.100.100/24")
 	vips6 := prefixList("fe80::100/64", "2001:db8::100/64", "2001:db8::101/128")
 	a, b := n.open(m, nlRouter4, vips...), n.open(m, nlRouter6, vips6...)
@@ -389,7 +389,7 @@ func TestNetlinkKernelLifetime(t *testing.T) {
 		return
 	}
 	n := newRealNet(t)
-	m := n.netlink(Lifetime(3 * time.Second))
+	m := n.netlink(AddressLifetime(3 * time.Second))
 	vips := prefixList("192.0.2.100/24")
 	a, b := n.open(m, nlRouter4, vips...), n.open(m, nlRouter6, prefixList("fe80::100/64")...)
 	mustDo(t, a.Install(t.Context(), vips))
@@ -417,7 +417,7 @@ func TestNetlinkKernelRenews(t *testing.T) {
 		return
 	}
 	n := newRealNet(t)
-	m := n.netlink(Lifetime(3 * time.Second))
+	m := n.netlink(AddressLifetime(3 * time.Second))
 	vips := prefixList("192.0.2.100/24")
 	a := n.open(m, nlRouter4, vips...)
 	mustDo(t, a.Install(t.Context(), vips))

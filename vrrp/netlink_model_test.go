@@ -172,7 +172,7 @@ func TestNetlinkModel(t *testing.T) {
 					if seed%3 == 0 {
 						lifetime = 30 * time.Second
 					}
-					w.addrs, w.told = openNetlink(t, w.netlink(Lifetime(lifetime)), tt.vr, tt.vips)
+					w.addrs, w.told = openNetlink(t, w.netlink(AddressLifetime(lifetime)), tt.vr, tt.vips)
 					for range 5 {
 						w.flaky(seed%2 == 1)
 						for range 1 + w.random.IntN(12) {

@@ -19,7 +19,6 @@ type netlinkConfig struct {
 	protocol      uint8
 	noPrefixRoute bool
 	sweep         bool
-	dynamic       bool
 }
 
 // LossPolicy tells what happens when somebody else on this host removes a
@@ -47,17 +46,17 @@ func (p LossPolicy) String() string { return name(lossPolicyNames[:], uint8(p), 
 // or renamed, the router resigns, unless the policy is [Ignore].
 func OnLoss(p LossPolicy) NetlinkOption { return func(c *netlinkConfig) { c.policy = p } }
 
-// Lifetime installs addresses with a lifetime, and renews it every third of it,
+// AddressLifetime installs addresses with a lifetime, and renews it every third of it,
 // so that the kernel removes them when this process dies or is stopped without
 // being able to. d is 3s or more, in whole seconds; 0: none, which is the
 // default. A process that was held up for longer resigns: somebody else has
 // the addresses by then.
-func Lifetime(d time.Duration) NetlinkOption { return func(c *netlinkConfig) { c.lifetime = d } }
+func AddressLifetime(d time.Duration) NetlinkOption { return func(c *netlinkConfig) { c.lifetime = d } }
 
-// Label names IPv4 addresses: Label("vip") makes the label "eth0:vip" on eth0
+// AddressLabel names IPv4 addresses: AddressLabel("vip") makes the label "eth0:vip" on eth0
 // (IFA_LABEL), by which tools list them. Interface and label have at most 15
 // bytes together, the colon included. Default: the name of the interface.
-func Label(suffix string) NetlinkOption { return func(c *netlinkConfig) { c.label = suffix } }
+func AddressLabel(suffix string) NetlinkOption { return func(c *netlinkConfig) { c.label = suffix } }
 
 // defaultAddressProtocol is the protocol number of VRRP.
 const defaultAddressProtocol = 112
@@ -67,9 +66,9 @@ const defaultAddressProtocol = 112
 // 112. Programs that share an interface need different ones if they sweep.
 func AddressProtocol(n uint8) NetlinkOption { return func(c *netlinkConfig) { c.protocol = n } }
 
-// NoPrefixRoute installs addresses without a route to their subnet
+// AddressNoPrefixRoute installs addresses without a route to their subnet
 // (IFA_F_NOPREFIXROUTE), for addresses whose prefix is shorter than /32 or /128.
-func NoPrefixRoute() NetlinkOption { return func(c *netlinkConfig) { c.noPrefixRoute = true } }
+func AddressNoPrefixRoute() NetlinkOption { return func(c *netlinkConfig) { c.noPrefixRoute = true } }
 
 // SweepLeftovers makes Open remove every address of the interface that carries
 // our protocol number and belongs to no router of this Netlink, and every virtual
@@ -77,11 +76,6 @@ func NoPrefixRoute() NetlinkOption { return func(c *netlinkConfig) { c.noPrefixR
 // is for a host whose configuration changed after a crash. No other program may
 // use the same protocol number on that interface.
 func SweepLeftovers() NetlinkOption { return func(c *netlinkConfig) { c.sweep = true } }
-
-// DynamicInterface accepts an interface that does not exist at Open and comes
-// later (keepalived's dynamic_interfaces). Until then Install fails. Default:
-// Open fails, since it may be a slip of the pen.
-func DynamicInterface() NetlinkOption { return func(c *netlinkConfig) { c.dynamic = true } }
 
 // maxInterfaceName is IFNAMSIZ without its NUL; labels have the same limit.
 const maxInterfaceName = 15

@@ -104,17 +104,17 @@ func TestNetlinkOptions(t *testing.T) {
 		want        string // empty: none
 	}{
 		{"defaults", "eth0", nil, ""},
-		{"all", "eth0", []NetlinkOption{OnLoss(Resign), Lifetime(3 * time.Second), Label("vip"), AddressProtocol(4), NoPrefixRoute(), SweepLeftovers(), DynamicInterface()}, ""},
+		{"all", "eth0", []NetlinkOption{OnLoss(Resign), AddressLifetime(3 * time.Second), AddressLabel("vip"), AddressProtocol(4), AddressNoPrefixRoute(), SweepLeftovers()}, ""},
 		{"no name", "", nil, "no name of an interface"},
 		{"a long name", "sixteen-letters-", nil, "no name of an interface"},
 		{"a path", "../eth0", nil, "no name of an interface"},
 		{"the folder above", "..", nil, "no name of an interface"},
 		{"a policy", "eth0", []NetlinkOption{OnLoss(7)}, "LossPolicy(7) is no policy"},
-		{"a short lifetime", "eth0", []NetlinkOption{Lifetime(2 * time.Second)}, "lifetime 2s"},
-		{"a broken lifetime", "eth0", []NetlinkOption{Lifetime(3500 * time.Millisecond)}, "lifetime 3.5s"},
-		{"a negative lifetime", "eth0", []NetlinkOption{Lifetime(-time.Minute)}, "lifetime -1m0s"},
-		{"a long label", "eth0", []NetlinkOption{Label("elevenbytes")}, "more than 15 bytes"},
-		{"the longest label", "eth0", []NetlinkOption{Label("tenbytes..")}, ""},
+		{"a short lifetime", "eth0", []NetlinkOption{AddressLifetime(2 * time.Second)}, "lifetime 2s"},
+		{"a broken lifetime", "eth0", []NetlinkOption{AddressLifetime(3500 * time.Millisecond)}, "lifetime 3.5s"},
+		{"a negative lifetime", "eth0", []NetlinkOption{AddressLifetime(-time.Minute)}, "lifetime -1m0s"},
+		{"a long label", "eth0", []NetlinkOption{AddressLabel("elevenbytes")}, "more than 15 bytes"},
+		{"the longest label", "eth0", []NetlinkOption{AddressLabel("tenbytes..")}, ""},
 		{"a kernel's protocol", "eth0", []NetlinkOption{AddressProtocol(3)}, "outside 4..255"},
 		{"two problems", "eth0", []NetlinkOption{AddressProtocol(0), OnLoss(9)}, "outside 4..255"},
 		{"nil", "eth0", []NetlinkOption{nil}, "option 1 is nil"},
@@ -132,7 +132,7 @@ func TestNetlinkInstallAndRemove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
 		k.put(t, "eth0", "192.0.2.1/24", 0)
-		n := k.netlink(Label("vip"), NoPrefixRoute())
+		n := k.netlink(AddressLabel("vip"), AddressNoPrefixRoute())
 		a, log := openNetlink(t, n, nlRouter4, nlPair4)
 		wantList(t, "after Open", k.list("eth0"), "192.0.2.1/24")
 		mustDo(t, a.Install(background, nlPair4))
@@ -167,7 +167,7 @@ func TestNetlinkInstallAndRemove(t *testing.T) {
 func TestNetlinkIPv6(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
-		a, _ := openNetlink(t, k.netlink(Label("vip")), nlRouter6, nlPair6)
+		a, _ := openNetlink(t, k.netlink(AddressLabel("vip")), nlRouter6, nlPair6)
 		mustDo(t, a.Install(background, nlPair6))
 		for _, tt := range []rtnl.NewAddr{
 			{Index: 1, Prefix: nlPair6[0], Label: "eth0:vip", Protocol: 112},
@@ -426,7 +426,7 @@ func TestNetlinkUnnoticed(t *testing.T) {
 func TestNetlinkRenewalFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
-		a, _ := openNetlink(t, k.netlink(Lifetime(time.Hour)), nlRouter4, vips4)
+		a, _ := openNetlink(t, k.netlink(AddressLifetime(time.Hour)), nlRouter4, vips4)
 		mustDo(t, a.Install(background, vips4))
 		k.failing(func(call string) error {
 			if strings.HasPrefix(call, "replace") {
@@ -550,7 +550,9 @@ func TestNetlinkMissingInterface(t *testing.T) {
 		if k.open() != 0 {
 			t.Errorf("%d sessions are open, want none", k.open())
 		}
-		a, log := openNetlink(t, k.netlink(DynamicInterface()), nlRouter4, nlPair4)
+		vr := nlRouter4
+		vr.Dynamic = true
+		a, log := openNetlink(t, k.netlink(), vr, nlPair4)
 		if err := a.Install(background, nlPair4); !errors.Is(err, syscall.ENODEV) {
 			t.Errorf("Install on a missing interface: %v, want ENODEV", err)
 		}
@@ -672,7 +674,7 @@ func TestBackoff(t *testing.T) {
 func TestNetlinkLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
-		a, log := openNetlink(t, k.netlink(Lifetime(30*time.Second)), nlRouter4, nlPair4)
+		a, log := openNetlink(t, k.netlink(AddressLifetime(30*time.Second)), nlRouter4, nlPair4)
 		mustDo(t, a.Install(background, nlPair4))
 		if got := k.asked(place{1, nlPair4[0]}).Lifetime; got != 30*time.Second {
 			t.Errorf("lifetime %v, want 30s", got)
@@ -699,7 +701,7 @@ func TestNetlinkLifetime(t *testing.T) {
 func TestNetlinkExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := newFakeKernel("eth0")
-		a, log := openNetlink(t, k.netlink(Lifetime(30*time.Second)), nlRouter4, nlPair4)
+		a, log := openNetlink(t, k.netlink(AddressLifetime(30*time.Second)), nlRouter4, nlPair4)
 		mustDo(t, a.Install(background, nlPair4))
 		stopped := make(chan struct{})
 		k.mu.Lock()

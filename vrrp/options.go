@@ -22,6 +22,7 @@ type config struct {
 	source       netip.Addr // of WithUnicast
 	peers        []Peer     // likewise; none: multicast, or those of the transport
 	virtualMAC   bool
+	dynamic      bool
 	vips         []netip.Prefix // of WithVIPs, for Update
 	dialect      dialect
 	log          *slog.Logger
@@ -54,6 +55,8 @@ const (
 	namedAnnouncePlan
 	namedUnicast
 	namedVirtualMAC
+	namedDynamic
+	namedStandby
 	namedVIPs
 	namedProfile
 )
@@ -62,7 +65,7 @@ var optionNames = []string{
 	"WithPriority", "WithInterval", "WithPreempt", "WithPreemptDelay", "WithFamily", "WithStartupDelay",
 	"WithDownTimerAdverts", "WithHMAC", "WithTransport", "WithAddresses", "WithOnTransition", "WithLogger",
 	"WithVersion", "WithPassword", "WithChecksum", "WithAnnounce", "WithAnnouncePlan", "WithUnicast", "WithVirtualMAC",
-	"WithVIPs", "a profile",
+	"WithDynamicInterface", "WithStandby", "WithVIPs", "a profile",
 }
 
 // String lists the options.
@@ -193,6 +196,20 @@ func WithUnicast(source netip.Addr, peers ...Peer) Option {
 // and the announcer must all support it.
 func WithVirtualMAC() Option {
 	return func(c *config) { c.virtualMAC, c.named = true, c.named|namedVirtualMAC }
+}
+
+// WithStandby makes every Run begin on standby, as after [Router.Yield]: the
+// router claims priority 1 and does not preempt until [Router.Resume]. It is for a
+// host that is to stay out of the way over a restart. Default: false.
+func WithStandby(on bool) Option {
+	return func(c *config) { c.standby, c.named = on, c.named|namedStandby }
+}
+
+// WithDynamicInterface lets [Router.Run] begin, in Fault, while the interface
+// does not exist (keepalived's dynamic_interfaces). Default: Run returns an error;
+// once it has begun, the interface may go and come in any case.
+func WithDynamicInterface() Option {
+	return func(c *config) { c.dynamic, c.named = true, c.named|namedDynamic }
 }
 
 // WithVIPs replaces the virtual addresses, for [Router.Update]; [New] refuses it.

@@ -68,11 +68,10 @@ type (
 
 // rawConfig is what RawOptions set.
 type rawConfig struct {
-	ignoreLink   bool
-	allowMissing bool
-	fromParent   bool
-	groups       map[Family][]netip.AddrPort // one each, where adverts go
-	errs         []error
+	ignoreLink bool
+	fromParent bool
+	groups     map[Family][]netip.AddrPort // one each, where adverts go
+	errs       []error
 }
 
 // RawOption configures a [Raw]; see [RawTransport].
@@ -84,20 +83,15 @@ type RawOption func(*rawConfig)
 // are in Fault.
 func IgnoreLink() RawOption { return func(c *rawConfig) { c.ignoreLink = true } }
 
-// AllowMissing lets [Router.Run] begin, in Fault, while the interface does not
-// exist (keepalived's dynamic_interfaces). Default: Run returns an error; once
-// it runs the interface may come and go either way.
-func AllowMissing() RawOption { return func(c *rawConfig) { c.allowMissing = true } }
-
 // TransmitFromParent has adverts leave with the MAC of the interface, also with
 // [WithVirtualMAC] (keepalived's vmac_xmit_base). Default: with the virtual MAC,
 // as RFC 9568 section 7.2 has it.
 func TransmitFromParent() RawOption { return func(c *rawConfig) { c.fromParent = true } }
 
-// WithGroup sets the multicast group of its family (keepalived's
+// MulticastGroup sets the multicast group of its family (keepalived's
 // vrrp_mcast_group4 and vrrp_mcast_group6). All speakers must agree. Default:
 // 224.0.0.18 and ff02::12.
-func WithGroup(group netip.Addr) RawOption {
+func MulticastGroup(group netip.Addr) RawOption {
 	return func(c *rawConfig) {
 		if !group.IsMulticast() || group.Is4In6() || group.Zone() != "" {
 			c.errs = append(c.errs, fmt.Errorf("group %v is no multicast address", group))
@@ -113,13 +107,13 @@ var _ Transport = (*Raw)(nil)
 // be one for each interface: the routers that share it share its sockets.
 //
 // Nothing is opened before [Router.Run]. That fails where the interface does not
-// exist (its error wraps ENODEV), see [AllowMissing]; without privilege (EPERM,
+// exist (its error wraps ENODEV), see [WithDynamicInterface]; without privilege (EPERM,
 // and it names the capability); where another router of this process has the
 // VRID on the interface ([ErrDuplicateVRID]); and on other systems than Linux
 // (errors.ErrUnsupported).
 func RawTransport(iface string, opts ...RawOption) (*Raw, error) {
 	c := rawConfig{groups: map[Family][]netip.AddrPort{}}
-	defaults := []RawOption{WithGroup(netip.AddrFrom4([4]byte{224, 0, 0, 18})), WithGroup(netip.MustParseAddr("ff02::12"))}
+	defaults := []RawOption{MulticastGroup(netip.AddrFrom4([4]byte{224, 0, 0, 18})), MulticastGroup(netip.MustParseAddr("ff02::12"))}
 	errs := []error{option.Apply(&c, defaults), option.Apply(&c, opts)}
 	if iface == "" || len(iface) > 15 || strings.ContainsAny(iface, "/ \t\n") { // IFNAMSIZ
 		errs = append(errs, fmt.Errorf("%q is no name of an interface", iface))
@@ -193,7 +187,7 @@ func (r *Raw) Open(_ context.Context, vr VirtualRouter) (Link, error) {
 		r.watcher = w
 	}
 	state := r.watcher.State()
-	if _, ok := state.Link(r.iface); !ok && !r.config.allowMissing {
+	if _, ok := state.Link(r.iface); !ok && !vr.Dynamic {
 		return nil, errors.Join(fmt.Errorf("interface %q does not exist: %w", r.iface, syscall.ENODEV), r.lockedRest())
 	}
 	claim := r.net.claim(r.iface, key)

@@ -57,7 +57,7 @@ func (p *rawPort) first() error {
 	switch {
 	case err == nil:
 		p.socket, p.index = s, link.Index
-	case p.raw.config.allowMissing && errors.Is(err, syscall.ENODEV):
+	case errors.Is(err, syscall.ENODEV): // it has just gone
 	default:
 		return err
 	}

@@ -25,7 +25,7 @@ func TestRawTransportRefuses(t *testing.T) {
 	}{
 		{"", nil, []string{`"" is no name of an interface`}},
 		{"sixteen-letters-", nil, []string{"is no name"}},
-		{"a/b", []RawOption{WithGroup(netip.MustParseAddr("192.0.2.1")), nil}, []string{"option 2 is nil", "a/b", "group 192.0.2.1 is no multicast address"}},
+		{"a/b", []RawOption{MulticastGroup(netip.MustParseAddr("192.0.2.1")), nil}, []string{"option 2 is nil", "a/b", "group 192.0.2.1 is no multicast address"}},
 	} {
 		r, err := RawTransport(c.iface, c.opts...)
 		if r != nil || err == nil || !strings.HasPrefix(err.Error(), "vrrp: raw transport: ") {
@@ -283,7 +283,7 @@ func TestRawFollowsTheInterface(t *testing.T) {
 			{"renamed", func(n *rawNet) { n.link(func(l *rtnl.Link) { l.Name = "wan" }) }, 0, Fault, []string{"link", "source"}, nil},
 			{"back", func(n *rawNet) { n.link(func(l *rtnl.Link) { l.Name = "eth0" }) }, d, Active, nil, []uint8{100}},
 		}},
-		{"missing at first", []RawOption{AllowMissing()}, []row{
+		{"missing at first", nil, []row{
 			{"start", func(*rawNet) {}, time.Second, Active, nil, nil}, // replaced below
 		}},
 		{"address", nil, []row{
@@ -324,7 +324,11 @@ func TestRawFollowsTheInterface(t *testing.T) {
 					{"a down interval later", func(*rawNet) {}, d, Active, nil, []uint8{100}},
 				}
 			}
-			r := runRaw(t, n.raw(t, c.opts...), 51, vips4)
+			var opts []Option
+			if c.name == "missing at first" {
+				opts = append(opts, WithDynamicInterface())
+			}
+			r := runRaw(t, n.raw(t, c.opts...), 51, vips4, opts...)
 			synctest.Wait()
 			for _, x := range rows {
 				n.adverts()
@@ -511,8 +515,8 @@ func TestRawAddresses(t *testing.T) {
 	}{
 		{"multicast", nil, nil, vips4, nil, "192.0.2.2", []string{"224.0.0.18"}, ""},
 		{"IPv6", nil, nil, vips6, nil, "fe80::2", []string{"ff02::12"}, ""},
-		{"another group", []RawOption{WithGroup(addr("239.1.2.3"))}, nil, vips4, nil, "192.0.2.2", []string{"239.1.2.3"}, ""},
-		{"another group of the other family", []RawOption{WithGroup(addr("ff02::77"))}, nil, vips4, nil, "192.0.2.2", []string{"224.0.0.18"}, ""},
+		{"another group", []RawOption{MulticastGroup(addr("239.1.2.3"))}, nil, vips4, nil, "192.0.2.2", []string{"239.1.2.3"}, ""},
+		{"another group of the other family", []RawOption{MulticastGroup(addr("ff02::77"))}, nil, vips4, nil, "192.0.2.2", []string{"224.0.0.18"}, ""},
 		{"virtual MAC", nil, []Option{WithVirtualMAC()}, vips4, nil, "192.0.2.2", []string{"224.0.0.18"}, "00:00:5e:00:01:33"},
 		{"virtual MAC, IPv6", nil, []Option{WithVirtualMAC()}, vips6, nil, "fe80::2", []string{"ff02::12"}, "00:00:5e:00:02:33"},
 		{"from the parent", []RawOption{TransmitFromParent()}, []Option{WithVirtualMAC()}, vips4, nil, "192.0.2.2", []string{"224.0.0.18"}, ""},

@@ -184,7 +184,7 @@ func (r *Router) error(err error) error {
 //
 // Standing by, the router claims priority 1 and does not preempt: it takes the
 // addresses back only if everybody else falls silent. That ends with
-// [Router.Resume], or with Run. Without a Run, Yield returns [ErrNotRunning]; in
+// [Router.Resume], or with Run; see [WithStandby] for the next one. Without a Run, Yield returns [ErrNotRunning]; in
 // a [Group] it returns [ErrGrouped].
 func (r *Router) Yield(ctx context.Context) error {
 	u, err := r.unit()

@@ -58,7 +58,7 @@ func (s *session) open(ctx context.Context, c *config, vips []netip.Prefix, fami
 	r := s.r
 	vr := VirtualRouter{
 		VRID: r.vrid, Family: family, Version: c.version,
-		Source: c.source, Peers: c.peers, VirtualMAC: c.virtualMAC,
+		Source: c.source, Peers: c.peers, VirtualMAC: c.virtualMAC, Dynamic: c.dynamic,
 	}
 	if s.link, err = c.transport.Open(ctx, vr); err != nil {
 		return err

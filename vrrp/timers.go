@@ -19,8 +19,9 @@ type settings struct {
 	preempt      bool          // Preempt_Mode
 	preemptDelay time.Duration
 	startupDelay time.Duration
-	adverts      int // in a down interval, without the skew: 3 in RFC 9568
-	version      int // 2 or 3
+	standby      bool // at the start
+	adverts      int  // in a down interval, without the skew: 3 in RFC 9568
+	version      int  // 2 or 3
 	plan         AnnouncePlan
 	quirks       quirks
 }

@@ -15,16 +15,16 @@ type InterfaceOption func(*interfaceConfig)
 
 type interfaceConfig struct{ up, down time.Duration }
 
-// WithUpDelay sets how long an interface has to be up without a break before
-// that is told; 0 or more, default 0. It and [WithDownDelay] are keepalived's
+// UpDelay sets how long an interface has to be up without a break before
+// that is told; 0 or more, default 0. It and [DownDelay] are keepalived's
 // interface_up_down_delays. A down delay of more than two advertisement
 // intervals leaves an Active router with a dead interface longer than its
 // Backups wait.
-func WithUpDelay(d time.Duration) InterfaceOption { return func(c *interfaceConfig) { c.up = d } }
+func UpDelay(d time.Duration) InterfaceOption { return func(c *interfaceConfig) { c.up = d } }
 
-// WithDownDelay sets how long an interface has to be down without a break
+// DownDelay sets how long an interface has to be down without a break
 // before that is told; 0 or more, default 0.
-func WithDownDelay(d time.Duration) InterfaceOption { return func(c *interfaceConfig) { c.down = d } }
+func DownDelay(d time.Duration) InterfaceOption { return func(c *interfaceConfig) { c.down = d } }
 
 // TrackInterface tells set whether a network interface can carry traffic, until
 // ctx ends: once as soon as it knows, then whenever that changes

@@ -43,7 +43,7 @@ func TestTrackInterface(t *testing.T) {
 		slow := make(chan struct{}, 100)
 		go func() {
 			done <- trackInterface(ctx, "eth1", func(up bool) { j.add("%v", up); <-slow },
-				[]InterfaceOption{WithUpDelay(time.Second), WithDownDelay(100 * time.Millisecond)}, host.watch)
+				[]InterfaceOption{UpDelay(time.Second), DownDelay(100 * time.Millisecond)}, host.watch)
 		}()
 		slow <- struct{}{}
 		synctest.Wait()
@@ -90,7 +90,7 @@ func TestTrackInterfaceRefuses(t *testing.T) {
 	}{
 		{"no name", "", set, nil, "a name is needed"},
 		{"no set", "eth1", nil, nil, "set is nil"},
-		{"negative", "eth1", set, []InterfaceOption{WithUpDelay(-1)}, "delay -1ns is negative"},
+		{"negative", "eth1", set, []InterfaceOption{UpDelay(-1)}, "delay -1ns is negative"},
 		{"nil option", "eth1", set, []InterfaceOption{nil}, "option 1 is nil"},
 		{"cannot watch", "eth1", set, nil, `vrrp: track interface "eth1": open netlink: unsupported operation`},
 	} {

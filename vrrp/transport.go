@@ -27,6 +27,7 @@ type VirtualRouter struct {
 	Peers  []Peer
 
 	VirtualMAC bool // of WithVirtualMAC; see MAC
+	Dynamic    bool // of WithDynamicInterface: the interface may not exist yet
 }
 
 // MAC returns the virtual MAC of the router (RFC 9568 section 7.3).

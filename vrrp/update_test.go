@@ -41,3 +41,38 @@ func (o *openingTransport) Open(ctx context.Context, vr VirtualRouter) (Link, er
 	o.opening()
 	return o.Transport.Open(ctx, vr)
 }
+
+// A router that begins on standby leaves the addresses to anybody else, also
+// after a restart, until it is told to compete.
+func TestStandbySurvivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake()
+		r := run(t, vips4, WithTransport(fake), WithStandby(true))
+		for restart := range 2 {
+			for range 10 {
+				fake.link.deliver(message(lowPeer, 50), lowPeer)
+				pass(time.Second)
+			}
+			if s := r.Snapshot(); s.State != Backup || !s.Standby || s.EffectivePriority != 1 {
+				t.Errorf("run %d: %v, standby %v, priority %d", restart, s.State, s.Standby, s.EffectivePriority)
+			}
+			if restart == 0 {
+				if err := r.end(); err != nil {
+					t.Fatal(err)
+				}
+				r = rerun(t, r.Router)
+			}
+		}
+		if err := r.Resume(); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		for range 4 {
+			fake.link.deliver(message(lowPeer, 50), lowPeer)
+			pass(time.Second)
+		}
+		if s := r.Snapshot(); s.State != Active || s.Standby {
+			t.Errorf("after Resume: %v, standby %v", s.State, s.Standby)
+		}
+	})
+}

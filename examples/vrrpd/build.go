@@ -16,7 +16,7 @@ func kernel() edges {
 	ether := shared(func(iface string) (*vrrp.Ethernet, error) { return vrrp.EthernetAnnouncer(iface) })
 	addresses := shared(func(iface string) (*vrrp.Netlink, error) {
 		if d := lifetimes[iface]; d > 0 {
-			return vrrp.NetlinkAddresses(iface, vrrp.Lifetime(d))
+			return vrrp.NetlinkAddresses(iface, vrrp.AddressLifetime(d))
 		}
 		return vrrp.NetlinkAddresses(iface)
 	})
