@@ -416,6 +416,24 @@ func TestRawReopens(t *testing.T) {
 	})
 }
 
+// A packet with a TTL of 0 is none whose TTL is not known.
+func TestRawTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		r := runRaw(t, n.raw(t), 51, vips4)
+		synctest.Wait()
+		for _, ttl := range []uint8{0, 1, 254} {
+			d := advert(51, 200, highPeer)
+			d.TTL = ttl
+			n.deliver(d)
+		}
+		synctest.Wait()
+		if s := r.Snapshot(); s.Drops["ttl"] != 3 || s.Statistics.AdvertisementRcvd != 0 {
+			t.Errorf("%d dropped for their TTL, %d received", s.Drops["ttl"], s.Statistics.AdvertisementRcvd)
+		}
+	})
+}
+
 // A router that begins does not look at what the engine is changing just then.
 // The race detector is the judge.
 func TestRawBeginsDuringChange(t *testing.T) {
