@@ -416,6 +416,47 @@ func TestRawReopens(t *testing.T) {
 	})
 }
 
+// brokenWaiter cannot wait.
+type brokenWaiter struct{ *timerWaiter }
+
+var errCannotWait = errors.New("cannot wait")
+
+func (w brokenWaiter) run(turn func() (time.Duration, bool)) error {
+	<-w.rung
+	turn()
+	return errCannotWait
+}
+
+// An engine that breaks ends the routers that share it, and those that come
+// while it has any.
+func TestRawEngineBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		raw := n.raw(t)
+		e := newEngine(brokenWaiter{newTimerWaiter()})
+		raw.mu.Lock()
+		raw.lockedEmploy(e)
+		raw.hired = 1 // another router, so that the engine stays
+		raw.mu.Unlock()
+		for range 2 {
+			r := runRaw(t, raw, 51, vips4)
+			pass(time.Second)
+			select {
+			case err := <-r.done:
+				if r.done <- err; !errors.Is(err, errCannotWait) {
+					t.Errorf("Run() = %v", err)
+				}
+			default:
+				t.Fatal("Run goes on")
+			}
+		}
+		raw.release()
+		if s, w := n.count(); s+w != 0 {
+			t.Errorf("%d sockets, %d watchers are left", s, w)
+		}
+	})
+}
+
 // A packet with a TTL of 0 is none whose TTL is not known.
 func TestRawTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
