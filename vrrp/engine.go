@@ -16,6 +16,7 @@ type engine struct {
 	mu     sync.Mutex // guards mail and closed, and that nobody rings after the close
 	mail   []func()
 	closed bool
+	err    error // why run returned; not written once closed
 
 	reading []func()   // mail that is worked off
 	pending []stimulus // of the unit that is stepped
@@ -101,9 +102,16 @@ func (e *engine) call(f func()) bool {
 
 // run works until over, and closes the engine.
 func (e *engine) run() error {
-	err := e.waiter.run(e.turn)
+	e.err = e.waiter.run(e.turn)
 	e.close()
-	return err
+	return e.err
+}
+
+// abandon ends the units of a shared engine that cannot wait any more.
+func (e *engine) abandon(err error) {
+	for len(e.units) > 0 {
+		e.units[0].broken(err)
+	}
 }
 
 // close calls what is left in the mail, and ends the waiter. It is called by

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -144,18 +143,23 @@ func (r *Raw) hire() (*engine, func(), error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		e.shared = true
-		stopped := make(chan struct{})
-		r.engine, r.stopped = e, stopped
-		go func() {
-			defer close(stopped)
-			pprof.Do(context.Background(), engineLabels, func(context.Context) {
-				_ = e.run() // the routers have the error
-			})
-		}()
+		r.lockedEmploy(e)
 	}
 	r.hired++
 	return r.engine, r.release, nil
+}
+
+// lockedEmploy starts an engine; r.mu is held.
+func (r *Raw) lockedEmploy(e *engine) {
+	e.shared = true
+	stopped := make(chan struct{})
+	r.engine, r.stopped = e, stopped
+	go func() {
+		defer close(stopped)
+		if err := e.run(); err != nil {
+			e.abandon(err)
+		}
+	}()
 }
 
 // release stops the engine with its last router.

@@ -158,7 +158,7 @@ func (p *rawPort) deliver(d *rawip.Datagram) {
 	}
 	if l := p.links[d.Data[1]]; l != nil {
 		l.s.receive(&Packet{
-			Data: d.Data, TTL: d.TTL, AH: d.AH,
+			Data: d.Data, TTL: max(1, d.TTL), AH: d.AH, // 0 would say that it is not known
 			From: netip.AddrPortFrom(d.Src, 0), To: netip.AddrPortFrom(d.Dst, 0),
 		})
 	}

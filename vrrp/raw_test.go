@@ -420,6 +420,65 @@ func TestRawReopens(t *testing.T) {
 	})
 }
 
+// brokenWaiter cannot wait.
+type brokenWaiter struct{ *timerWaiter }
+
+var errCannotWait = errors.New("cannot wait")
+
+func (w brokenWaiter) run(turn func() (time.Duration, bool)) error {
+	<-w.rung
+	turn()
+	return errCannotWait
+}
+
+// An engine that breaks ends the routers that share it, and those that come
+// while it has any.
+func TestRawEngineBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		raw := n.raw(t)
+		e := newEngine(brokenWaiter{newTimerWaiter()})
+		raw.mu.Lock()
+		raw.lockedEmploy(e)
+		raw.hired = 1 // another router, so that the engine stays
+		raw.mu.Unlock()
+		for range 2 {
+			r := runRaw(t, raw, 51, vips4)
+			pass(time.Second)
+			select {
+			case err := <-r.done:
+				if r.done <- err; !errors.Is(err, errCannotWait) {
+					t.Errorf("Run() = %v", err)
+				}
+			default:
+				t.Fatal("Run goes on")
+			}
+		}
+		raw.release()
+		if s, w := n.count(); s+w != 0 {
+			t.Errorf("%d sockets, %d watchers are left", s, w)
+		}
+	})
+}
+
+// A packet with a TTL of 0 is none whose TTL is not known.
+func TestRawTTL(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		r := runRaw(t, n.raw(t), 51, vips4)
+		synctest.Wait()
+		for _, ttl := range []uint8{0, 1, 254} {
+			d := advert(51, 200, highPeer)
+			d.TTL = ttl
+			n.deliver(d)
+		}
+		synctest.Wait()
+		if s := r.Snapshot(); s.Drops["ttl"] != 3 || s.Statistics.AdvertisementRcvd != 0 {
+			t.Errorf("%d dropped for their TTL, %d received", s.Drops["ttl"], s.Statistics.AdvertisementRcvd)
+		}
+	})
+}
+
 // A router that begins does not look at what the engine is changing just then.
 // The race detector is the judge.
 func TestRawBeginsDuringChange(t *testing.T) {

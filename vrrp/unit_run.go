@@ -50,7 +50,10 @@ func (u *unit) broken(err error) {
 
 // share leaves the work to an engine that runs already.
 func (u *unit) share(ctx context.Context) {
-	u.engine.do(u.begin)
+	if !u.engine.do(u.begin) {
+		u.err = u.engine.err // it broke with other routers
+		return
+	}
 	done := ctx.Done()
 	for {
 		select {

@@ -23,6 +23,7 @@ type instance struct {
 	preempt      bool
 	preemptDelay time.Duration
 	startupDelay time.Duration
+	standby      bool
 
 	source   netip.Addr
 	peers    []vrrp.Peer
@@ -59,6 +60,7 @@ func (in *instance) bind(b *binder) {
 	truth(b, "preempt", "take over from a router with a lower priority; default true (-preempt=false is nopreempt)", &in.preempt)
 	one(b, "preempt-delay", "`SPAN` to tolerate a router with a lower priority (preempt_delay)", &in.preemptDelay, span)
 	one(b, "startup-delay", "`SPAN` to stay out of the election at first (vrrp_startup_delay)", &in.startupDelay, span)
+	truth(b, "standby", "begin with priority 1 and without preemption: hold the addresses only if nobody else does", &in.standby)
 
 	one(b, "unicast-src", "`ADDRESS` adverts come from; needs -unicast-peer (unicast_src_ip)", &in.source, address)
 	many(b, "unicast-peer", "`ADDRESS[,min_ttl=N][,max_ttl=N]` of another router, repeatable; no multicast then (unicast_peer)", &in.peers, peer)

@@ -14,7 +14,7 @@ type attribute struct {
 }
 
 // attributes are all flags of a virtual router but those that make it another one (-interface, -vrid, -group), those that
-// members follow by themselves (-track...), and -startup-delay, which matters at the start only.
+// members follow by themselves (-track...), -startup-delay and -standby, which matter at the start only.
 var attributes = []attribute{
 	{"priority", func(in *instance) any { return in.priority }, func(_, in *instance) vrrp.Option { return vrrp.WithPriority(in.priority) }},
 	{"interval", func(in *instance) any { return in.interval }, func(_, in *instance) vrrp.Option { return vrrp.WithInterval(in.interval) }},

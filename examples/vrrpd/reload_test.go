@@ -47,6 +47,7 @@ func TestPlan(t *testing.T) {
 		{"source", least + "-unicast-peer 192.0.2.2", least + "-unicast-peer 192.0.2.2 -unicast-src 192.0.2.1", []string{"router eth0-51: stop, start 1 unicast-src"}},
 		{"what is tracked", least + "-track 0:a", least + "-track 0:b -track-interface 0:c -track-process 0:d", []string{"router eth0-51: keep 1"}},
 		{"startup delay", least, least + "-startup-delay 5", []string{"router eth0-51: keep 1"}},
+		{"standby", least, least + "-standby", []string{"router eth0-51: keep 1"}},
 		{"version", least, least + "-version 2", []string{"router eth0-51: stop, start 1 version"}},
 		{"password", least + "-version 2 -password a", least + "-version 2 -password b", []string{"router eth0-51: stop, start 1 password"}},
 		{"key", least + "-hmac-key 1:" + hexKey, least + "-hmac-key 2:" + hexKey, []string{"router eth0-51: stop, start 1 hmac-key"}},
@@ -116,7 +117,7 @@ func TestEveryFlagIsPlanned(t *testing.T) {
 		"checksum": "message", "vmac": "true", "profile": "rfc9568", "lifetime": "9", "garp-master-delay": "1", "garp-master-repeat": "2",
 		"garp-master-refresh": "3", "garp-interval": "4", "notify": "a", "notify-fifo": "b", "name": "n",
 		// The plan sees these in other ways.
-		"interface": "", "vrid": "", "group": "", "startup-delay": "", "track": "", "track-interface": "", "track-process": "",
+		"interface": "", "vrid": "", "group": "", "startup-delay": "", "standby": "", "track": "", "track-interface": "", "track-process": "",
 	}
 	for _, name := range flagNames(b) {
 		value, ok := values[name]

@@ -58,6 +58,7 @@ func (in *instance) options() []vrrp.Option {
 		vrrp.WithPreempt(in.preempt),
 		vrrp.WithPreemptDelay(in.preemptDelay),
 		vrrp.WithStartupDelay(in.startupDelay),
+		vrrp.WithStandby(in.standby),
 	)
 	if len(in.peers) > 0 {
 		opts = append(opts, vrrp.WithUnicast(in.source, in.peers...))
