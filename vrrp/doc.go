@@ -1,5 +1,6 @@
-// Package vrrp decides which of several hosts holds a virtual address, by the
-// Virtual Router Redundancy Protocol version 3 (RFC 9568, IPv4 and IPv6).
+// Package vrrp decides which of several hosts holds a virtual address, and makes
+// it so: the Virtual Router Redundancy Protocol version 3 (RFC 9568, IPv4 and
+// IPv6) and version 2 (RFC 3768), as keepalived and FRR speak it.
 //
 // Use it where one address must survive the death of the host behind it. The
 // hosts advertise to each other; the one with the highest priority is Active
@@ -7,22 +8,34 @@
 // silent, after three intervals and a skew that is shorter for higher
 // priorities: 3.6 s at the default interval of 1 s and priority 100, 36 ms at 10 ms.
 //
-//	key, err := vrrp.NewHMACKey(1, secret)
-//	udp, err := vrrp.UDPTransport(
-//		netip.MustParseAddrPort("192.0.2.1:1985"), key,
-//		netip.MustParseAddrPort("192.0.2.2:1985"))
-//	router, err := vrrp.New(51, []netip.Prefix{netip.MustParsePrefix("192.0.2.100/32")},
-//		vrrp.WithTransport(udp),
-//		vrrp.WithPriority(150),
-//		vrrp.WithAddresses(vrrp.FuncAddresses(install, remove)))
+//	raw, err := vrrp.RawTransport("eth0")
+//	addresses, err := vrrp.NetlinkAddresses("eth0")
+//	neighbours, err := vrrp.EthernetAnnouncer("eth0")
+//	router, err := vrrp.New(51, []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24")},
+//		vrrp.WithTransport(raw),
+//		vrrp.WithAddresses(addresses),
+//		vrrp.WithAnnounce(neighbours),
+//		vrrp.WithPriority(150))
 //	err = router.Run(ctx)
 //
-// # What holding an address means
+// That is a keepalived instance with version 3. Routers on one interface share
+// the three.
 //
-// The router says when; an [AddressManager] does it. [FuncAddresses] makes one
-// of two functions, which may call a cloud's API, run a command, or open and
-// close a listener. A router that needs the election only has no addresses and
-// no manager: [WithOnTransition] tells who is Active.
+// # The parts
+//
+//   - A [Transport] carries adverts: [RawTransport] as IP protocol 112, multicast
+//     or with [WithUnicast]; [UDPTransport] signed, between programs without
+//     privilege, which only this package understands.
+//   - An [AddressManager] makes the host hold the addresses: [NetlinkAddresses]
+//     by rtnetlink, [FuncAddresses] by two functions, which may call a cloud's API
+//     or open and close a listener. Without one the state is all there is.
+//   - An [Announcer] tells the neighbours: [EthernetAnnouncer] by gratuitous ARP
+//     and neighbour advertisements, as [AnnouncePlan] says.
+//   - A [Tracker] moves the priority, or takes the router out: [TrackInterface],
+//     [TrackProcess], or whatever calls Set.
+//   - A [Group] makes several routers Active together or not at all.
+//   - [WithOnTransition] tells the program; [ExecNotify] and [FIFONotify] tell
+//     scripts that were written for keepalived.
 //
 // # Handing over
 //
@@ -46,33 +59,38 @@
 //   - A router without addresses sends an empty list, and accepts one.
 //   - An advert that is late by less than an interval does not shift the next.
 //
+// # Lateness
+//
+// A router that was held up for longer than its down interval, or whose host
+// slept, does not trust what it knew: an Active one advertises and announces at
+// once, or steps down where it does not preempt; a Backup listens for an interval
+// and a skew before it takes over. [Status] has a histogram of how late timers were.
+//
 // # Concurrency
 //
-// Every method may be called by any goroutine. Run uses the caller's goroutine,
-// one for the transport's reader, and one each for [WithAddresses] and
-// [WithOnTransition]. Callbacks hold no lock; they may call the router.
+// Every method may be called by any goroutine. The routers of a [Raw] share one
+// goroutine, and the sockets of its interface; the goroutine that called Run waits.
+// A router on another transport, and a [Group], work in the goroutine of Run.
+// Address managers and callbacks are called by goroutines that exist while there
+// is something to call. Callbacks hold no lock; they may call the router.
+//
+// Sockets are opened in the goroutine that called Run, so that a thread locked to
+// a network namespace decides where a router is.
 //
 // # Cancellation
 //
 // When the context of Run ends, the router resigns as above, which takes up to
-// one interval if it is Active, then ends its goroutines and returns nil.
+// one interval if it is Active, removes the addresses, ends its goroutines and
+// returns nil.
 //
 // # Privileges
 //
-// None with [UDPTransport], whose adverts only this package understands.
+// [RawTransport], [EthernetAnnouncer] and [Listen] need CAP_NET_RAW,
+// [NetlinkAddresses] CAP_NET_ADMIN, both in the user namespace that owns the
+// network namespace. The errors name what is missing, and wrap EPERM.
+// [UDPTransport] needs none.
 //
 // # Cost
 //
-// A router with UDP takes about 27 KB and up to four goroutines, the one of Run
-// among them (BenchmarkRouterMemory). Signing or verifying an advert takes about
-// 1 µs of CPU (BenchmarkSignedAdvert), beside the system calls; nothing is
-// allocated for it but what the receiving call returns. A takeover is as late
-// as the timers of the Go runtime are: half a millisecond at the median on
-// Linux (BenchmarkTakeoverUDP).
-//
-// # Not built yet
-//
-// VRRP over IP protocol 112, so speaking with keepalived and FRR; VRRPv2;
-// installing addresses by netlink; gratuitous ARP and neighbour
-// advertisements; tracking; sync groups.
+// COST
 package vrrp
