@@ -467,3 +467,18 @@ func TestUpdateKeys(t *testing.T) {
 		}
 	})
 }
+
+// Another plan counts from now on.
+func TestUpdateAnnouncePlan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake, j := newFake(), newJournal()
+		r := run(t, vips4, WithTransport(fake), WithPriority(owner), WithAnnounce(&announcer{j: j}), silence)
+		pass(time.Minute)
+		j.expect(t, "0s open announcer of 51")
+		if err := r.Update(WithAnnouncePlan(AnnouncePlan{Burst: 1, Repeat: -1, Refresh: 10 * time.Second})); err != nil {
+			t.Fatal(err)
+		}
+		pass(25 * time.Second)
+		j.expect(t, "1m0s announce [192.0.2.100]", "1m10s announce [192.0.2.100]", "1m20s announce [192.0.2.100]")
+	})
+}

@@ -50,8 +50,8 @@ func (s *session) receive(p *Packet) {
 		r.stats.MessageOnlyChecksums++
 	}
 	r.mu.Unlock()
-	if a.Interval != interval {
-		s.warn(warnInterval, p.From, "advertised", a.Interval, "configured", interval)
+	if a.Interval != interval && s.warned(warnInterval) {
+		s.log.Warn(warningTexts[warnInterval], "advertised", a.Interval, "configured", interval, "peer", p.From)
 	}
 	s.tell(event{kind: evAdvert, priority: a.Priority, interval: a.Interval, from: p.From}, nil)
 	// Last, since it may reorder the advert's addresses.

@@ -53,7 +53,7 @@ func (s *session) noticed() {
 		s.r.mu.Lock()
 		s.r.stats.AddressConflicts += n
 		s.r.mu.Unlock()
-		if ev := last[AddressConflict]; due(&s.talk.conflict, s.engine.now()) {
+		if ev := last[AddressConflict]; due(&s.talk.complaints().conflict, s.engine.now()) {
 			s.log.Warn("another host holds a virtual address", "addr", ev.Addr, "err", ev.Err)
 		}
 	}

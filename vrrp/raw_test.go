@@ -164,6 +164,10 @@ func TestRawDuplicateVRID(t *testing.T) {
 		synctest.Wait()
 		for _, raw := range []*Raw{one, two} {
 			b := runRaw(t, raw, 51, vips4)
+			synctest.Wait()
+			if len(b.done) == 0 {
+				t.Fatal("a second router runs")
+			}
 			err := <-b.done
 			if b.done <- err; !errors.Is(err, ErrDuplicateVRID) || err.Error() != `vrrp: the VRID is in use on the interface "eth0": 51 for ipv4` {
 				t.Errorf("Run() = %v", err)

@@ -444,6 +444,15 @@ func TestNewRefuses(t *testing.T) {
 		{"UDP without signatures", 1, vips4, []Option{WithTransport(udp), WithHMAC(testKey(1), HMACPermissive())}, []string{"the transport allows no unsigned advert"}},
 		{"uneven interval", 1, vips4, []Option{WithTransport(fake), WithInterval(1015 * time.Millisecond)}, []string{"whole centiseconds"}},
 		{"long interval", 1, vips4, []Option{WithTransport(fake), WithInterval(40960 * time.Millisecond)}, []string{"outside 10ms..40.95s"}},
+		{"burst without measure", 1, vips4, []Option{WithTransport(fake), WithAnnouncePlan(AnnouncePlan{Burst: 256})}, []string{"Burst 256 is more than 255"}},
+		{"addresses twice", 1, vips4, []Option{WithTransport(fake), WithVIPs(vips4...)}, []string{"WithVIPs is for Router.Update"}},
+		{"nobody to speak with", 1, vips4, []Option{WithTransport(fake), WithUnicast(netip.Addr{}), WithVirtualMAC()}, []string{"at least one peer", "the virtual MAC is for multicast"}},
+		{"bad peers", 1, vips4, []Option{WithTransport(fake), WithUnicast(netip.MustParseAddr("192.0.2.1"),
+			Peer{Addr: netip.MustParseAddr("192.0.2.1")}, Peer{Addr: netip.MustParseAddr("fe80::1")}, Peer{}, Peer{Addr: netip.MustParseAddr("224.0.0.18")})},
+			[]string{"peer 192.0.2.1 is the source", "peer fe80::1 is not an ipv4 address", "peer invalid IP is not the address", "peer 224.0.0.18 is not the address"}},
+		{"peers of UDP", 1, nil, []Option{WithTransport(udp), WithUnicast(netip.Addr{}, Peer{Addr: netip.MustParseAddr("192.0.2.1")}), WithVirtualMAC()},
+			[]string{"the transport has its own peers", "WithVirtualMAC: the transport has no frames", "the virtual MAC is for multicast"}},
+		{"raw without a family", 1, nil, []Option{WithTransport(newRawNet().raw(t))}, []string{"needs WithFamily"}},
 		{"many adverts", 1, vips4, []Option{WithTransport(fake), WithDownTimerAdverts(101)}, []string{"101 down timer adverts"}},
 	} {
 		r, err := New(c.vrid, c.vips, c.opts...)

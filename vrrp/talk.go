@@ -9,13 +9,27 @@ import (
 // Counters count.
 const quiet = 60
 
-// talk remembers what has been logged lately.
+// talk remembers what has been logged lately. Most routers have nothing to
+// complain about.
 type talk struct {
-	warned   [warnings]second    // not before that
-	dropped  [dropReasons]second // likewise
-	conflict second              // likewise
-	failing  bool                // the last send failed
-	muted    bool                // the last announcement failed
+	failing bool // the last send failed
+	muted   bool // the last announcement failed
+	since   *complaints
+}
+
+// complaints are logged again from then on.
+type complaints struct {
+	warned   [warnings]second
+	dropped  [dropReasons]second
+	conflict second
+}
+
+// complaints are those of this session.
+func (t *talk) complaints() *complaints {
+	if t.since == nil {
+		t.since = new(complaints)
+	}
+	return t.since
 }
 
 // second is an instant in seconds, from 1; 0 is long ago.
@@ -32,13 +46,18 @@ func due(until *second, now instant) bool {
 }
 
 // warn counts something an operator should know, and logs it at times.
-func (s *session) warn(w warning, peer netip.AddrPort, attrs ...any) {
+func (s *session) warn(w warning, peer netip.AddrPort) {
+	if s.warned(w) {
+		s.log.Warn(warningTexts[w], "peer", peer)
+	}
+}
+
+// warned counts, and reports whether to log.
+func (s *session) warned(w warning) bool {
 	s.r.mu.Lock()
 	*s.r.stats.counter(w)++
 	s.r.mu.Unlock()
-	if due(&s.talk.warned[w], s.engine.now()) {
-		s.log.Warn(warningTexts[w], append(attrs, "peer", peer)...)
-	}
+	return due(&s.talk.complaints().warned[w], s.engine.now())
 }
 
 // counter is where a warning is counted.
@@ -68,7 +87,7 @@ func (s *Statistics) counter(w warning) *uint64 {
 // logDrop tells at times what is dropped. Adverts of other virtual routers are
 // an ordinary sight, and so are our own.
 func (s *session) logDrop(why DropReason, peer netip.AddrPort) {
-	if why == DropVRID || why == DropSelf || !due(&s.talk.dropped[why], s.engine.now()) {
+	if why == DropVRID || why == DropSelf || !due(&s.talk.complaints().dropped[why], s.engine.now()) {
 		return
 	}
 	s.log.Warn("packet dropped", "reason", why.String(), "peer", peer)

@@ -169,12 +169,18 @@ func (l *udpLink) admit(data []byte, from netip.AddrPort) bool {
 }
 
 // Dropped counts what never reached the router; see [Link].
-func (l *udpLink) Dropped(d DropReason) uint64 { return l.dropped[d].Load() }
+func (l *udpLink) Dropped(d DropReason) uint64 {
+	if d == DropOverflow {
+		l.countOverflow()
+	}
+	return l.dropped[d].Load()
+}
 
 // Close closes the socket and waits for the reader. Idempotent.
 func (l *udpLink) Close() error {
 	err := net.ErrClosed
 	l.closing.Do(func() {
+		l.countOverflow()
 		close(l.done)
 		err = l.conn.Close()
 	})

@@ -84,3 +84,28 @@ func TestUDPFullInbox(t *testing.T) {
 		receive(t, l)
 	}
 }
+
+// What does not fit into the receive buffer is counted, also after Close.
+func TestUDPOverflow(t *testing.T) {
+	at := endpoints(t, "127.0.0.1", 2)
+	l := openLink(t, udp(t, at[0], at[1]))
+	if err := l.conn.SetReadBuffer(1); err != nil { // the kernel has a least size
+		t.Fatal(err)
+	}
+	peer, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(at[1]), net.UDPAddrFromAddrPort(at[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	eventually(t, "a drop is counted", func() bool {
+		if _, err := peer.Write(make([]byte, 1000)); err != nil {
+			t.Fatal(err)
+		}
+		return l.Dropped(DropOverflow) > 0
+	})
+	before := l.Dropped(DropOverflow)
+	_ = l.Close()
+	if after := l.Dropped(DropOverflow); after < before {
+		t.Errorf("%d after Close, were %d", after, before)
+	}
+}

@@ -18,6 +18,9 @@ func openUDP(u *UDP, conn *net.UDPConn) (Link, error) {
 	return l, nil
 }
 
+// countOverflow does nothing: watch counts.
+func (l *udpLink) countOverflow() {}
+
 func (l *udpLink) Ready() <-chan struct{} { return l.ready }
 
 func (l *udpLink) watch() {

@@ -45,6 +45,11 @@ func (l *udpLink) Ready() <-chan struct{} {
 	return l.ready
 }
 
+// countOverflow asks the kernel, as long as there is a socket.
+func (l *udpLink) countOverflow() {
+	_ = l.reader.raw.Control(func(fd uintptr) { l.dropped[DropOverflow].Store(kernelDrops(fd)) })
+}
+
 // fd is what a router may wait for instead.
 func (l *udpLink) fd() (fd int) {
 	fd = -1

@@ -12,12 +12,13 @@ import (
 
 // updatable is what Router.Update takes.
 const updatable = namedPriority | namedInterval | namedPreempt | namedPreemptDelay |
-	namedVIPs | namedUnicast | namedHMAC | namedPassword | namedChecksum
+	namedVIPs | namedUnicast | namedHMAC | namedPassword | namedChecksum | namedAnnouncePlan
 
 // Update changes the priority, interval, preemption, preempt delay, the virtual
-// addresses, the unicast peers, the HMAC keys, the password or the form of the
-// checksum, without a transition; options that are not named keep their value,
-// and other options are refused. It changes everything or, with an error, nothing.
+// addresses, the unicast peers, the HMAC keys, the password, the form of the
+// checksum or the announce plan, without a transition; options that are not named
+// keep their value, and other options are refused. It changes everything or, with
+// an error, nothing.
 //
 // In Backup the deadline shifts by the difference and does not start again, unless
 // an Active router that was to be preempted is one to follow now; a preempt

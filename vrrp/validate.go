@@ -51,7 +51,7 @@ func (c *config) check(family Family, vips []netip.Prefix) error {
 	if _, ok := c.transport.(*Raw); ok && family == 0 {
 		bad("a router without addresses needs WithFamily on a raw transport")
 	}
-	errs = append(errs, checkVIPs(family, vips), c.checkUnicast(family), c.checkDialect(family))
+	errs = append(errs, checkVIPs(family, vips), c.checkUnicast(family), c.plan.validate(), c.checkDialect(family))
 	return errors.Join(errs...)
 }
 
