@@ -655,6 +655,33 @@ func TestRawUpdatesPeers(t *testing.T) {
 	})
 }
 
+// Two hosts that own an address each, and stand in for each other (RFC 9568
+// section 4.2): what a router owns does not move, so its neighbours on the
+// interface may send from it.
+func TestRawSendsFromWhatAnotherOwns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		raw := n.raw(t)
+		mine, yours := runRaw(t, raw, 1, []netip.Prefix{netip.MustParsePrefix(eth0Addr)}, WithPriority(owner)), runRaw(t, raw, 2, vips4)
+		for _, c := range []struct {
+			priority uint8
+			want     []State
+		}{
+			{owner, []State{Active, Active}},
+			{200, []State{Fault, Fault}}, // it moves now
+			{owner, []State{Active, Active}},
+		} {
+			if err := mine.Update(WithPriority(c.priority)); err != nil {
+				t.Fatal(err)
+			}
+			pass(4 * time.Second)
+			if got := states(mine, yours); !slices.Equal(got, c.want) {
+				t.Errorf("priority %d: states %v, want %v, faults %v", c.priority, got, c.want, yours.Snapshot().Faults)
+			}
+		}
+	})
+}
+
 // An address that becomes virtual is left as a source at once.
 func TestRawLeavesASourceThatMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
