@@ -74,10 +74,11 @@ func (v *rawView) skip(a rtnl.Addr) bool {
 	return virtual || a.Protocol == addressProtocol
 }
 
-// own returns a if this host has it.
+// own returns a if this host has it; a link-local one only on the interface.
 func (v *rawView) own(a netip.Addr) netip.Addr {
 	for _, has := range v.state.Addrs {
-		if has.Prefix.Addr() == a && !has.Tentative {
+		elsewhere := a.Is6() && a.IsLinkLocalUnicast() && has.Index != v.link.Index
+		if has.Prefix.Addr() == a && !has.Tentative && !elsewhere {
 			return a
 		}
 	}
