@@ -24,7 +24,7 @@ import (
 //
 // Adverts come from the primary IPv4 address of the interface or from its
 // link-local IPv6 one, or from the source of WithUnicast, which may be any
-// address of this host. They never come from a virtual address, unless the router
+// address of this host. They never come from a virtual address, unless a router
 // owns it (priority 255) and somebody else has configured it.
 //
 // # Cost

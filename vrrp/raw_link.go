@@ -67,8 +67,17 @@ func (l *rawLink) SetPeers(peers []Peer) {
 
 // setVIPs tells which addresses never to send from.
 func (l *rawLink) setVIPs(vips []netip.Prefix) {
-	l.raw.vips.set(l, slices.Clip(vips))
+	l.avoid(vips)
 	l.port.poke()
+}
+
+// avoid keeps all links of the interface from sending from addresses that move.
+// Those of an owner do not.
+func (l *rawLink) avoid(vips []netip.Prefix) {
+	if l.s.owner {
+		vips = nil
+	}
+	l.raw.vips.set(l, slices.Clip(vips))
 }
 
 // host opens the port, in the goroutine of Run, if the engine has none yet.
@@ -87,7 +96,7 @@ func (l *rawLink) host(s *session, vips []netip.Prefix) error {
 	}
 	p.users++
 	l.s, l.port, l.overflows = s, p, p.overflows()
-	r.vips.set(l, slices.Clip(vips))
+	l.avoid(vips)
 	s.log = s.log.With("iface", r.iface)
 	l.local = identity(netip.AddrPortFrom(p.glance().source(l), 0))
 	return nil

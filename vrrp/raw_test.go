@@ -586,6 +586,9 @@ func TestRawAddresses(t *testing.T) {
 		{"unicast", nil, []Option{WithUnicast(netip.Addr{}, Peer{Addr: addr("192.0.2.3")}, Peer{Addr: addr("192.0.2.4")})}, vips4, nil, "192.0.2.2", []string{"192.0.2.3", "192.0.2.4"}, ""},
 		{"unicast from a source", nil, []Option{WithUnicast(addr("198.51.100.1"), Peer{Addr: addr("198.51.100.2")})}, vips4, more("198.51.100.1/32"), "198.51.100.1", []string{"198.51.100.2"}, ""},
 		{"unicast from a source that is not there", nil, []Option{WithUnicast(addr("198.51.100.1"), Peer{Addr: addr("198.51.100.2")})}, vips4, nil, "", nil, ""},
+		{"unicast from a link-local source of another interface", nil, []Option{WithUnicast(addr("fe80::9"), Peer{Addr: addr("fe80::3")})}, vips6, func(s *rtnl.State) {
+			s.Addrs = append(s.Addrs, rtnl.Addr{Index: eth0Index + 1, Prefix: netip.MustParsePrefix("fe80::9/64")})
+		}, "", nil, ""},
 		{"unicast IPv6", nil, []Option{WithUnicast(netip.Addr{}, Peer{Addr: addr("2001:db8::3")})}, vips6, more("2001:db8::100/64", "2001:db8::2/64"), "2001:db8::2", []string{"2001:db8::3"}, ""},
 		{"unicast IPv6, link-local", nil, []Option{WithUnicast(netip.Addr{}, Peer{Addr: addr("fe80::3%eth0")})}, vips6, more("2001:db8::2/64"), "fe80::2", []string{"fe80::3"}, ""},
 		{"unicast IPv6, no address", nil, []Option{WithUnicast(netip.Addr{}, Peer{Addr: addr("2001:db8::3")})}, vips6, nil, "", nil, ""},
@@ -660,6 +663,33 @@ func TestRawUpdatesPeers(t *testing.T) {
 			t.Errorf("Update() of a multicast router = %v", err)
 		}
 		j.expect(t, "0s initialize>active owner")
+	})
+}
+
+// Two hosts that own an address each, and stand in for each other (RFC 9568
+// section 4.2): what a router owns does not move, so its neighbours on the
+// interface may send from it.
+func TestRawSendsFromWhatAnotherOwns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		raw := n.raw(t)
+		mine, yours := runRaw(t, raw, 1, []netip.Prefix{netip.MustParsePrefix(eth0Addr)}, WithPriority(owner)), runRaw(t, raw, 2, vips4)
+		for _, c := range []struct {
+			priority uint8
+			want     []State
+		}{
+			{owner, []State{Active, Active}},
+			{200, []State{Fault, Fault}}, // it moves now
+			{owner, []State{Active, Active}},
+		} {
+			if err := mine.Update(WithPriority(c.priority)); err != nil {
+				t.Fatal(err)
+			}
+			pass(4 * time.Second)
+			if got := states(mine, yours); !slices.Equal(got, c.want) {
+				t.Errorf("priority %d: states %v, want %v, faults %v", c.priority, got, c.want, yours.Snapshot().Faults)
+			}
+		}
 	})
 }
 

@@ -20,8 +20,8 @@ type rawView struct {
 
 	family int
 	vips   []netip.Addr // in order
-	common [2]netip.Addr
-	known  [2]bool
+	common netip.Addr
+	known  bool
 }
 
 // glance looks at the interface now, without the socket: any goroutine may.
@@ -53,40 +53,32 @@ func (v *rawView) mac() (mac [6]byte) {
 
 // source is where adverts of a link come from; invalid: there is no address.
 func (v *rawView) source(l *rawLink) netip.Addr {
-	owns := l.s.owner
 	switch {
 	case v.link.Index == 0:
 		return netip.Addr{}
 	case l.source.IsValid():
 		return v.own(l.source)
 	case v.family == 6 && len(l.peers) > 0 && !l.peers[0].Addr().IsLinkLocalUnicast():
-		return v.global(owns)
+		return v.global()
 	}
-	i := 0
-	if owns {
-		i = 1
+	if !v.known {
+		v.known = true
+		v.common = v.state.Source(v.link.Index, v.family, v.skip)
 	}
-	if !v.known[i] {
-		v.known[i] = true
-		v.common[i] = v.state.Source(v.link.Index, v.family, func(a rtnl.Addr) bool { return v.skip(a, owns) })
-	}
-	return v.common[i]
+	return v.common
 }
 
-// skip reports whether adverts must not come from an address: it moves. The
-// owner of an address does not lose it.
-func (v *rawView) skip(a rtnl.Addr, owns bool) bool {
-	if a.Protocol == addressProtocol {
-		return true
-	}
+// skip reports whether adverts must not come from an address: it moves.
+func (v *rawView) skip(a rtnl.Addr) bool {
 	_, virtual := slices.BinarySearchFunc(v.vips, a.Prefix.Addr(), netip.Addr.Compare)
-	return virtual && !owns
+	return virtual || a.Protocol == addressProtocol
 }
 
-// own returns a if this host has it.
+// own returns a if this host has it; a link-local one only on the interface.
 func (v *rawView) own(a netip.Addr) netip.Addr {
 	for _, has := range v.state.Addrs {
-		if has.Prefix.Addr() == a && !has.Tentative {
+		elsewhere := a.Is6() && a.IsLinkLocalUnicast() && has.Index != v.link.Index
+		if has.Prefix.Addr() == a && !has.Tentative && !elsewhere {
 			return a
 		}
 	}
@@ -94,10 +86,10 @@ func (v *rawView) own(a netip.Addr) netip.Addr {
 }
 
 // global is an IPv6 address of the interface that is not link-local.
-func (v *rawView) global(owns bool) netip.Addr {
+func (v *rawView) global() netip.Addr {
 	for _, a := range v.state.Addrs {
 		addr := a.Prefix.Addr()
-		if a.Index == v.link.Index && addr.Is6() && addr.IsGlobalUnicast() && !a.Tentative && !a.Deprecated && !v.skip(a, owns) {
+		if a.Index == v.link.Index && addr.Is6() && addr.IsGlobalUnicast() && !a.Tentative && !a.Deprecated && !v.skip(a) {
 			return addr
 		}
 	}

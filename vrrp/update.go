@@ -135,10 +135,10 @@ func (s *session) adopt(ch *change) {
 	}
 	if ch.has(namedVIPs) {
 		s.codec.setAddrs(ch.addrs)
-		if l, ok := s.link.(vipKeeper); ok {
-			l.setVIPs(ch.vips)
-		}
 		s.held = slices.DeleteFunc(slices.Clone(s.held), func(a netip.Addr) bool { return !slices.Contains(ch.addrs, a) })
+	}
+	if l, ok := s.link.(vipKeeper); ok {
+		l.setVIPs(ch.vips)
 	}
 	s.r.mu.Lock()
 	s.r.peers = s.link.Peers()

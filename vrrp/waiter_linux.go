@@ -125,7 +125,7 @@ func (w *pollWaiter) remove(s source) {
 	}
 }
 
-// poll asks the kernel which descriptors are readable, once: what becomes
+// poll asks the kernel which descriptors are readable, each once: what becomes
 // readable later rings again.
 func (w *pollWaiter) poll() (more bool) {
 	for _, r := range w.relays {
@@ -133,21 +133,27 @@ func (w *pollWaiter) poll() (more bool) {
 			more = true
 		}
 	}
-	n, err := unix.EpollWait(w.epoll, w.events[:], 0)
-	if err != nil {
-		return true // interrupted
-	}
-	for _, ev := range w.events[:n] {
-		switch i := int(ev.Fd); {
-		case i == timerEvent:
-			w.armed = never
-		case i >= 0 && i < len(w.slots) && w.slots[i].source != nil:
-			if w.slots[i].source.drain() {
-				more = true
+	// What a look has told of is last in line for the next one.
+	for looks := 1 + (len(w.slots)+1)/len(w.events); looks > 0; looks-- {
+		n, err := unix.EpollWait(w.epoll, w.events[:], 0)
+		if err != nil {
+			return true // interrupted
+		}
+		for _, ev := range w.events[:n] {
+			switch i := int(ev.Fd); {
+			case i == timerEvent:
+				w.armed = never
+			case i >= 0 && i < len(w.slots) && w.slots[i].source != nil:
+				if w.slots[i].source.drain() {
+					more = true
+				}
 			}
 		}
+		if n < len(w.events) {
+			return more
+		}
 	}
-	return more || n == len(w.events)
+	return true
 }
 
 func (w *pollWaiter) run(turn func() (time.Duration, bool)) (err error) {

@@ -114,6 +114,36 @@ func TestPollWaiterDescriptors(t *testing.T) {
 	}
 }
 
+// One poll finds all that has arrived, from however many: a deadline may follow.
+func TestPollWaiterFindsAll(t *testing.T) {
+	made, err := newPollWaiter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := made.(*pollWaiter)
+	defer w.close()
+	var sources [100]*counting
+	for i := range sources {
+		mine, others := pair(t)
+		sources[i] = &counting{fd: mine, limit: 8}
+		if err := w.add(sources[i], mine, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Write(others, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.ring()
+	if w.poll() {
+		t.Error("poll says that there is more")
+	}
+	for i, s := range sources {
+		if s.read.Load() != 1 || s.calls.Load() != 1 {
+			t.Errorf("source %d was drained %d times, of %d bytes", i, s.calls.Load(), s.read.Load())
+		}
+	}
+}
+
 // The bell rings however often it was rung before: nobody reads what it has
 // counted.
 func TestPollWaiterRings(t *testing.T) {
