@@ -1,12 +1,10 @@
 package lab
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"syscall"
-	"time"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -228,17 +226,8 @@ func (c *capture) take(b, control []byte, from unix.Sockaddr) (Frame, bool) {
 		return Frame{}, false // a bridge, which has it from a port
 	}
 	f := Decode(b)
-	f.At, f.Host, f.LAN = time.Now(), cable.host, cable.lan
+	f.At, f.Host, f.LAN = received(control), cable.host, cable.lan
 	f.Raw = append([]byte(nil), f.Raw...)
-	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil {
-		return Frame{}, false
-	}
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= 16 {
-			f.At = time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
-		}
-	}
 	return f, f.Kind != Other
 }
 

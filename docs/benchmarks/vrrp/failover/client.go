@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/binary"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,49 +43,41 @@ func serve(t lab.T, h *lab.Host) {
 
 // client talks to the address without a pause.
 type client struct {
-	t     lab.T
-	vip   netip.Addr
-	over  atomic.Bool
-	joins []func() error
+	t      lab.T
+	vip    netip.Addr
+	pinger *lab.Pinger
+	over   atomic.Bool
+	join   func() error
 
-	mu       sync.Mutex  // guards everything below
-	sent     []time.Time // pings, by sequence number
-	replies  []time.Time
-	answered map[uint16]bool
 	connects []time.Time // when the answer came
 }
 
-// newClient starts a client, and waits for its first answer.
+// newClient starts a client.
 func newClient(t lab.T, h *lab.Host, vip netip.Addr) *client {
-	c := &client{t: t, vip: vip, answered: map[uint16]bool{}}
-	fd := -1
-	h.Do(func() (err error) {
-		fd, err = c.pingSocket()
-		return err
-	})
-	c.joins = []func() error{
-		h.Go(func() error { return c.ping(fd) }),
-		h.Go(func() error { return c.hear(fd) }),
-		h.Go(c.connect),
-	}
+	c := &client{t: t, vip: vip, pinger: h.Ping(vip, pingEvery)}
+	c.join = h.Go(c.connect)
 	return c
 }
 
 // stop ends the client, and tells what it saw from then on.
 func (c *client) stop(from time.Time) result {
 	c.over.Store(true)
-	for _, join := range c.joins {
-		if err := join(); err != nil {
-			c.t.Fatalf("client: %v", err)
-		}
+	pings, err := c.pinger.Stop()
+	if err := errors.Join(err, c.join()); err != nil {
+		c.t.Fatalf("client: %v", err)
 	}
-	r := result{PingGap: gap(c.replies, from), ConnectGap: gap(c.connects, from)}
-	for seq, at := range c.sent {
-		// Those at the very end may be under way.
-		if at.After(from) && at.Before(time.Now().Add(-100*time.Millisecond)) && !c.answered[uint16(seq)] {
+	var r result
+	var replies []time.Time
+	for _, p := range pings {
+		switch {
+		case !p.Answered.IsZero():
+			replies = append(replies, p.Answered)
+		case p.Sent.After(from):
 			r.Lost++
 		}
 	}
+	r.Connects = len(c.connects)
+	r.PingGap, r.ConnectGap = gap(replies, from), gap(c.connects, from)
 	return r
 }
 
@@ -115,100 +106,6 @@ func (c *client) domain() int {
 	return unix.AF_INET
 }
 
-// pingSocket is for echo requests and replies, with the kernel's time.
-func (c *client) pingSocket() (int, error) {
-	proto := unix.IPPROTO_ICMP
-	if c.vip.Is6() {
-		proto = unix.IPPROTO_ICMPV6
-	}
-	fd, err := unix.Socket(c.domain(), unix.SOCK_RAW|unix.SOCK_CLOEXEC, proto)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	tv := unix.NsecToTimeval(int64(20 * time.Millisecond))
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
-		return -1, os.NewSyscallError("setsockopt", err)
-	}
-	return fd, os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1))
-}
-
-// pace calls f every so often, on this thread, until the client is over.
-func (c *client) pace(every time.Duration, f func() error) error {
-	for next := time.Now(); !c.over.Load(); next = next.Add(every) {
-		if err := f(); err != nil {
-			return err
-		}
-		if d := time.Until(next.Add(every)); d > 0 {
-			ts := unix.NsecToTimespec(int64(d))
-			_ = unix.Nanosleep(&ts, nil) // a signal ends it early
-		}
-	}
-	return nil
-}
-
-func (c *client) ping(fd int) error {
-	request := make([]byte, 16)
-	request[0] = 8
-	if c.vip.Is6() {
-		request[0] = 128
-	}
-	binary.BigEndian.PutUint16(request[4:], uint16(os.Getpid()))
-	to := c.sockaddr(0)
-	return c.pace(pingEvery, func() error {
-		c.mu.Lock()
-		seq := len(c.sent)
-		c.sent = append(c.sent, time.Now())
-		c.mu.Unlock()
-		binary.BigEndian.PutUint16(request[6:], uint16(seq))
-		request[2], request[3] = 0, 0
-		if c.vip.Is4() { // the kernel does it for ICMPv6
-			var sum uint32
-			for i := 0; i < len(request); i += 2 {
-				sum += uint32(binary.BigEndian.Uint16(request[i:]))
-			}
-			sum = sum>>16 + sum&0xffff
-			binary.BigEndian.PutUint16(request[2:], ^uint16(sum+sum>>16))
-		}
-		_ = unix.Sendto(fd, request, unix.MSG_DONTWAIT, to) // what cannot leave is lost
-		return nil
-	})
-}
-
-// hear takes echo replies.
-func (c *client) hear(fd int) error {
-	defer unix.Close(fd)
-	buf, control := make([]byte, 256), make([]byte, 128)
-	for !c.over.Load() {
-		n, cn, _, _, err := unix.Recvmsg(fd, buf, control, 0)
-		if err != nil {
-			continue // nothing for a while
-		}
-		b, kind := buf[:n], byte(129)
-		if c.vip.Is4() {
-			if n < 20 || netip.AddrFrom4([4]byte(b[12:16])) != c.vip {
-				continue
-			}
-			b, kind = b[int(b[0]&15)*4:], 0
-		}
-		if len(b) < 8 || b[0] != kind || binary.BigEndian.Uint16(b[4:]) != uint16(os.Getpid()) {
-			continue
-		}
-		at := time.Now()
-		if messages, err := unix.ParseSocketControlMessage(control[:cn]); err == nil {
-			for _, m := range messages {
-				if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS && len(m.Data) >= 16 {
-					at = time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
-				}
-			}
-		}
-		c.mu.Lock()
-		c.replies = append(c.replies, at)
-		c.answered[binary.BigEndian.Uint16(b[6:])] = true
-		c.mu.Unlock()
-	}
-	return nil
-}
-
 // connect opens one connection after the other, whether or not earlier ones
 // were answered.
 func (c *client) connect() error {
@@ -226,14 +123,12 @@ func (c *client) connect() error {
 	}()
 	events := make([]unix.EpollEvent, 64)
 	var answer [1]byte
-	return c.pace(connectEvery, func() error {
+	return lab.Pace(connectEvery, &c.over, func() error {
 		for n, _ := unix.EpollWait(ep, events, 0); n > 0; n, _ = unix.EpollWait(ep, events, 0) {
 			for _, e := range events[:n] {
 				fd := int(e.Fd)
 				if n, _ := unix.Read(fd, answer[:]); n == 1 {
-					c.mu.Lock()
 					c.connects = append(c.connects, time.Now())
-					c.mu.Unlock()
 				}
 				_ = unix.Close(fd)
 				delete(opened, fd)
