@@ -20,7 +20,7 @@ func isFor(made, test string) bool {
 	return made != "" && (test == made || strings.HasPrefix(test, made+"/"))
 }
 
-func namespace(t *testing.T) bool {
+func namespace(t *testing.T, tries int) bool {
 	t.Helper()
 	if isFor(os.Getenv(marker), t.Name()) {
 		if os.Getenv(marker) == t.Name() {
@@ -34,8 +34,10 @@ func namespace(t *testing.T) bool {
 			refusals = append(refusals, flagNames(attr.Cloneflags)+": "+describe(err))
 			continue
 		}
-		out, err := rerun(t, attr)
-		skipped, err := verdict(t.Name(), out, err)
+		skipped, err := again(t, tries, func() (bool, error) {
+			out, err := rerun(t, attr)
+			return verdict(t.Name(), out, err)
+		})
 		if err != nil {
 			t.Fatalf("need: namespace: %v", err)
 		}
@@ -46,6 +48,16 @@ func namespace(t *testing.T) bool {
 	}
 	Skip(t, "network namespace: "+strings.Join(refusals, "; "))
 	return false
+}
+
+// again calls run until it succeeds, tries times at most.
+func again(t *testing.T, tries int, run func() (skipped bool, err error)) (skipped bool, err error) {
+	for try := 1; ; try++ {
+		if skipped, err = run(); err == nil || try >= tries {
+			return skipped, err
+		}
+		t.Logf("need: namespace: try %d of %d: %v", try, tries, err)
+	}
 }
 
 // attempts lists the ways to a network namespace, the least privileged first.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func namespace(t *testing.T) bool {
+func namespace(t *testing.T, _ int) bool {
 	t.Helper()
 	Skip(t, "no network namespaces on "+runtime.GOOS)
 	return false
