@@ -15,7 +15,6 @@ import (
 type hub struct {
 	engine *engine
 	socket *stillSocket
-	turns  int
 }
 
 const hubRouters = 255
