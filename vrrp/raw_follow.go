@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -62,7 +63,7 @@ func (p *rawPort) adopt(s rawSocket, index int, err error) {
 		p.counting.Lock()
 		p.socket, p.index = s, index
 		p.counting.Unlock()
-		if err := p.use(); err != nil {
+		if err := errors.Join(p.use(), p.filter()); err != nil {
 			p.drop()
 			p.broken(err)
 			return

@@ -24,16 +24,17 @@ type rawPort struct {
 	lost     uint64     // of sockets that are closed
 
 	// What follows belongs to the engine's goroutine, once a link is attached.
-	socket   rawSocket // nil while the interface is missing
-	index    int       // of the interface that socket is bound to
-	attached bool      // socket is a source of the engine
-	opening  bool      // a socket is being opened
-	retired  bool
-	failed   error // the last attempt to open a socket
-	retry    alarm
-	links    [256]*rawLink
-	batch    [64]rawip.Datagram
-	out      []rawip.Datagram
+	socket    rawSocket // nil while the interface is missing
+	index     int       // of the interface that socket is bound to
+	attached  bool      // socket is a source of the engine
+	admitting bool      // the filter is about to change
+	opening   bool      // a socket is being opened
+	retired   bool
+	failed    error // the last attempt to open a socket
+	retry     alarm
+	links     [256]*rawLink
+	batch     [64]rawip.Datagram
+	out       []rawip.Datagram
 }
 
 func newRawPort(r *Raw, place rawPlace, w rawWatcher) *rawPort {
@@ -72,6 +73,7 @@ func (p *rawPort) attach(l *rawLink) error {
 	if err := p.use(); err != nil {
 		return err
 	}
+	p.admit()
 	v := p.look()
 	l.running, l.parentMAC = v.link.Running, v.mac()
 	l.see(v)
@@ -85,22 +87,34 @@ func (p *rawPort) attach(l *rawLink) error {
 func (p *rawPort) detach(l *rawLink) {
 	if p.links[l.key.vrid] == l {
 		p.links[l.key.vrid] = nil
-		_ = p.filter()
+		p.admit()
 	}
 }
 
-// use makes the socket a source of the engine, and lets in what is for the links.
+// use makes the socket a source of the engine.
 func (p *rawPort) use() error {
-	if p.socket == nil {
+	if p.socket == nil || p.attached {
 		return nil
 	}
-	if !p.attached {
-		if err := p.place.engine.waiter.add(p, p.socket.FD(), p.ready); err != nil {
-			return err
-		}
-		p.attached = true
+	if err := p.place.engine.waiter.add(p, p.socket.FD(), p.ready); err != nil {
+		return err
 	}
-	return p.filter()
+	p.attached = true
+	return nil
+}
+
+// admit lets in what is for the links, once for all that come or go together.
+func (p *rawPort) admit() {
+	if p.admitting {
+		return
+	}
+	p.admitting = p.place.engine.do(func() {
+		p.admitting = false
+		if err := p.filter(); err != nil {
+			p.drop()
+			p.broken(err)
+		}
+	})
 }
 
 // ready is for sockets without descriptor.
