@@ -76,33 +76,40 @@ func (c *claimed) release(claim any) {
 
 // vipList is the virtual addresses of all routers on an interface.
 type vipList struct {
-	mu    sync.Mutex // guards lists
-	lists map[*rawLink][]netip.Prefix
+	mu     sync.Mutex // guards everything below
+	lists  map[*rawLink][]netip.Prefix
+	sorted []netip.Addr // all of them; nil: not known
 }
 
 // set replaces those of one router; nil removes them.
 func (v *vipList) set(l *rawLink, vips []netip.Prefix) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if slices.Equal(v.lists[l], vips) && (vips != nil) == (v.lists[l] != nil) {
+		return
+	}
 	if v.lists == nil {
 		v.lists = map[*rawLink][]netip.Prefix{}
 	}
-	v.lists[l] = vips
+	v.lists[l], v.sorted = vips, nil
 	if vips == nil {
 		delete(v.lists, l)
 	}
 }
 
-// all returns them in order.
+// all returns them in order. Nobody modifies the slice.
 func (v *vipList) all() []netip.Addr {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	var out []netip.Addr
+	if v.sorted != nil {
+		return v.sorted
+	}
+	v.sorted = make([]netip.Addr, 0, len(v.lists))
 	for _, vips := range v.lists {
 		for _, p := range vips {
-			out = append(out, p.Addr())
+			v.sorted = append(v.sorted, p.Addr())
 		}
 	}
-	slices.SortFunc(out, netip.Addr.Compare)
-	return out
+	slices.SortFunc(v.sorted, netip.Addr.Compare)
+	return v.sorted
 }

@@ -2,12 +2,10 @@ package vrrp
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/mainstay-ha/mainstay/vrrp/internal/rawip"
 )
@@ -26,20 +24,18 @@ type rawPort struct {
 	lost     uint64     // of sockets that are closed
 
 	// What follows belongs to the engine's goroutine, once a link is attached.
-	socket   rawSocket // nil while the interface is missing
-	index    int       // of the interface that socket is bound to
-	attached bool      // socket is a source of the engine
-	opening  bool      // a socket is being opened
-	retired  bool
-	failed   error // the last attempt to open a socket
-	retry    alarm
-	links    [256]*rawLink
-	batch    [64]rawip.Datagram
-	out      []rawip.Datagram
+	socket    rawSocket // nil while the interface is missing
+	index     int       // of the interface that socket is bound to
+	attached  bool      // socket is a source of the engine
+	admitting bool      // the filter is about to change
+	opening   bool      // a socket is being opened
+	retired   bool
+	failed    error // the last attempt to open a socket
+	retry     alarm
+	links     [256]*rawLink
+	batch     [64]rawip.Datagram
+	out       []rawip.Datagram
 }
-
-// reopen is the pause after a socket could not be opened.
-const reopen = time.Second
 
 func newRawPort(r *Raw, place rawPlace, w rawWatcher) *rawPort {
 	p := &rawPort{raw: r, place: place, watcher: w}
@@ -77,6 +73,7 @@ func (p *rawPort) attach(l *rawLink) error {
 	if err := p.use(); err != nil {
 		return err
 	}
+	p.admit()
 	v := p.look()
 	l.running, l.parentMAC = v.link.Running, v.mac()
 	l.see(v)
@@ -90,22 +87,34 @@ func (p *rawPort) attach(l *rawLink) error {
 func (p *rawPort) detach(l *rawLink) {
 	if p.links[l.key.vrid] == l {
 		p.links[l.key.vrid] = nil
-		_ = p.filter()
+		p.admit()
 	}
 }
 
-// use makes the socket a source of the engine, and lets in what is for the links.
+// use makes the socket a source of the engine.
 func (p *rawPort) use() error {
-	if p.socket == nil {
+	if p.socket == nil || p.attached {
 		return nil
 	}
-	if !p.attached {
-		if err := p.place.engine.waiter.add(p, p.socket.FD(), p.ready); err != nil {
-			return err
-		}
-		p.attached = true
+	if err := p.place.engine.waiter.add(p, p.socket.FD(), p.ready); err != nil {
+		return err
 	}
-	return p.filter()
+	p.attached = true
+	return nil
+}
+
+// admit lets in what is for the links, once for all that come or go together.
+func (p *rawPort) admit() {
+	if p.admitting {
+		return
+	}
+	p.admitting = p.place.engine.do(func() {
+		p.admitting = false
+		if err := p.filter(); err != nil {
+			p.drop()
+			p.broken(err)
+		}
+	})
 }
 
 // ready is for sockets without descriptor.
@@ -177,107 +186,6 @@ func (p *rawPort) poke() {
 // honour looks again after a failure.
 func (p *rawPort) honour(instant) { p.refresh() }
 
-// refresh makes the socket and the routers follow the interface.
-func (p *rawPort) refresh() {
-	if p.retired {
-		return
-	}
-	v := p.look()
-	if p.socket != nil && v.link.Index != p.index {
-		p.drop()
-		v = p.look()
-	}
-	if p.socket == nil && v.link.Index != 0 && !p.opening {
-		p.reopen(v.link.Index)
-	}
-	for _, l := range p.links {
-		if l != nil {
-			l.see(v)
-		}
-	}
-}
-
-// reopen has a goroutine that called Run open a socket for the interface that
-// has come.
-func (p *rawPort) reopen(index int) {
-	p.opening = true
-	errand := func() {
-		s, err := p.open()
-		if !p.place.engine.do(func() { p.adopt(s, index, err) }) && err == nil {
-			_ = s.Close()
-		}
-	}
-	for _, l := range p.links {
-		if l != nil && l.s.unit.errand(errand) {
-			return
-		}
-	}
-	p.opening = false
-	p.again()
-}
-
-// adopt takes the socket that was opened.
-func (p *rawPort) adopt(s rawSocket, index int, err error) {
-	p.opening = false
-	switch {
-	case err != nil:
-		p.broken(err)
-	case p.retired:
-		_ = s.Close()
-	default:
-		p.counting.Lock()
-		p.socket, p.index = s, index
-		p.counting.Unlock()
-		if err := p.use(); err != nil {
-			p.drop()
-			p.broken(err)
-			return
-		}
-		p.failed = nil
-		p.refresh()
-	}
-}
-
-// broken tells that there is no socket, and tries again later.
-func (p *rawPort) broken(err error) {
-	told := p.failed != nil && p.failed.Error() == err.Error()
-	p.failed = err
-	p.again()
-	v := p.look()
-	for _, l := range p.links {
-		if l == nil {
-			continue
-		}
-		if !told {
-			l.s.log.Warn("opening the socket", "err", err)
-			told = true
-		}
-		l.see(v)
-	}
-}
-
-func (p *rawPort) again() {
-	e := p.place.engine
-	e.set(&p.retry, e.now()+int64(reopen))
-}
-
-// drop closes the socket.
-func (p *rawPort) drop() {
-	s := p.socket
-	if s == nil {
-		return
-	}
-	if p.attached {
-		p.place.engine.waiter.remove(p)
-		p.attached = false
-	}
-	p.counting.Lock()
-	p.lost += s.Overflows()
-	p.socket, p.index = nil, 0
-	p.counting.Unlock()
-	_ = s.Close()
-}
-
 // overflows counts what the kernel could not keep. Any goroutine may call it.
 func (p *rawPort) overflows() uint64 {
 	p.counting.Lock()
@@ -303,5 +211,3 @@ func (p *rawPort) retire() error {
 	}
 	return nil
 }
-
-var errDown = fmt.Errorf("the interface is down, or has no carrier: %w", syscall.ENETDOWN)

@@ -253,3 +253,30 @@ func BenchmarkPushNext(b *testing.B) {
 		q.next()
 	}
 }
+
+// Drain delivers what waits, in order, and what comes of that, and returns.
+func TestDrain(t *testing.T) {
+	var got []int
+	var q *Queue[int, int]
+	q = New(func(int) int { return 0 }, func(n int) {
+		got = append(got, n)
+		if n == 1 {
+			q.Push(10)
+		}
+	})
+	q.Drain()
+	for n := range 3 {
+		q.Push(n)
+	}
+	q.Drain()
+	if !slices.Equal(got, []int{0, 1, 2, 10}) || q.Len() != 0 {
+		t.Errorf("delivered %v, and %d wait", got, q.Len())
+	}
+	q.Push(3)
+	q.Close()
+	q.Drain()
+	q.Drain()
+	if got[len(got)-1] != 3 || len(got) != 5 {
+		t.Errorf("delivered %v after Close", got)
+	}
+}
