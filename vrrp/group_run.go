@@ -24,7 +24,9 @@ func (g *Group) serve(ctx context.Context) error {
 	}
 	var transports []Transport
 	for _, r := range g.routers {
-		transports = append(transports, r.config.transport) // which never changes
+		r.mu.Lock()
+		transports = append(transports, r.config.transport)
+		r.mu.Unlock()
 	}
 	e, err := engineFor(transports...)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -193,6 +194,35 @@ func TestGroupRun(t *testing.T) {
 			t.Errorf("Yield() after Run = %v", err)
 		}
 	})
+}
+
+// An Update may come at any moment of a Run. The race detector is the judge.
+func TestGroupUpdatedWhileItBegins(t *testing.T) {
+	g := runGroup(t, 2)
+	_ = g.end()
+	var updating sync.WaitGroup
+	stop := make(chan struct{})
+	updating.Go(func() {
+		for p := uint8(1); ; p = p%254 + 1 {
+			select {
+			case <-stop:
+				return
+			default:
+				if err := g.Routers()[0].Update(WithPriority(p)); err != nil {
+					t.Errorf("Update() = %v", err)
+				}
+			}
+		}
+	})
+	for range 50 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		if err := g.Run(ctx); err != nil {
+			t.Errorf("Run() = %v", err)
+		}
+		cancel()
+	}
+	close(stop)
+	updating.Wait()
 }
 
 // Members have one order on every host, whatever it is given: that is how two

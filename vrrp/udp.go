@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // UDP is a [Transport] for programs without privilege: advertisements travel
@@ -141,11 +142,18 @@ func newUDPLink(u *UDP, conn *net.UDPConn) *udpLink {
 func (l *udpLink) Local() netip.AddrPort   { return l.local }
 func (l *udpLink) Peers() []netip.AddrPort { return l.udp.peers }
 
+// errFull: the network does not take what was sent before.
+var errFull = fmt.Errorf("the send buffer is full: %w", syscall.ENOBUFS)
+
 // Send tries every packet: a peer that is down, or a route that is missing,
-// must not keep the others from hearing us.
+// must not keep the others from hearing us. Package net would wait for room, and
+// the router with it.
 func (l *udpLink) Send(packets []Packet) error {
 	var errs []error
 	for i := range packets {
+		if !l.writable() {
+			return errors.Join(append(errs, errFull)...)
+		}
 		if _, err := l.conn.WriteToUDPAddrPort(packets[i].Data, packets[i].To); err != nil {
 			errs = append(errs, err)
 		}

@@ -1,10 +1,15 @@
 package vrrp
 
 import (
+	"errors"
 	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/mainstay-ha/mainstay/internal/need"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,6 +51,35 @@ func awaitReadable(t *testing.T, l *udpLink) {
 	}); err != nil || fds[0].Revents&unix.POLLIN == 0 {
 		t.Fatalf("the socket is not readable: %v", err)
 	}
+}
+
+// A network that takes nothing any more does not hold up the router.
+func TestUDPSendDoesNotWait(t *testing.T) {
+	if !need.Namespace(t) {
+		return
+	}
+	need.Program(t, "ip")
+	need.Program(t, "tc")
+	there := newElsewhere(t)
+	there.lay(t)
+	defer ip(t, "link del near")
+	if out, err := exec.Command("tc", strings.Fields("qdisc add dev near root tbf rate 8bit burst 2000 limit 100000000")...).CombinedOutput(); err != nil {
+		t.Skipf("tc: %v\n%s", err, out)
+	}
+	l := openLink(t, udp(t, netip.MustParseAddrPort("192.0.2.1:1120"), netip.MustParseAddrPort("192.0.2.2:1120")))
+	packets := []Packet{{Data: make([]byte, 1000), To: netip.MustParseAddrPort("192.0.2.2:1120")}}
+	// Who waits does so until the link is closed.
+	closing := time.AfterFunc(patience, func() { _ = l.Close() })
+	defer closing.Stop()
+	for i := range 1000 {
+		switch err := l.Send(packets); {
+		case errors.Is(err, unix.ENOBUFS):
+			return
+		case err != nil:
+			t.Fatalf("Send %d = %v", i, err)
+		}
+	}
+	t.Error("the send buffer never fills up")
 }
 
 // More than the inbox holds waits in the kernel, in order, and wakes the router

@@ -45,6 +45,9 @@ func (l *udpLink) watch() {
 	}
 }
 
+// writable cannot tell.
+func (l *udpLink) writable() bool { return true }
+
 // Receive takes what watch has read.
 func (l *udpLink) Receive(packets []Packet) (int, error) {
 	select {

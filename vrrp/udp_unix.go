@@ -26,6 +26,9 @@ type udpReader struct {
 
 	mu  sync.Mutex // guards buf, and keeps the packets in order
 	buf [maxDatagram]byte
+
+	out  [1]unix.PollFd // of writable
+	look func(fd uintptr)
 }
 
 func openUDP(u *UDP, conn *net.UDPConn) (Link, error) {
@@ -35,7 +38,7 @@ func openUDP(u *UDP, conn *net.UDPConn) (Link, error) {
 		return nil, err
 	}
 	l := newUDPLink(u, conn)
-	l.reader.raw, l.reader.room = raw, make(chan struct{}, 1)
+	l.reader.raw, l.reader.room, l.reader.look = raw, make(chan struct{}, 1), l.lookOut
 	return l, nil
 }
 
@@ -48,6 +51,21 @@ func (l *udpLink) Ready() <-chan struct{} {
 // countOverflow asks the kernel, as long as there is a socket.
 func (l *udpLink) countOverflow() {
 	_ = l.reader.raw.Control(func(fd uintptr) { l.dropped[DropOverflow].Store(kernelDrops(fd)) })
+}
+
+// writable reports whether the socket takes a packet at once. It is called by
+// one goroutine.
+func (l *udpLink) writable() bool {
+	r := &l.reader
+	return r.raw.Control(r.look) != nil || r.out[0].Revents&unix.POLLOUT != 0
+}
+
+func (l *udpLink) lookOut(fd uintptr) {
+	out := l.reader.out[:]
+	out[0] = unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT}
+	if _, err := unix.Poll(out, 0); err != nil {
+		out[0].Revents = unix.POLLOUT // interrupted
+	}
 }
 
 // fd is what a router may wait for instead.
