@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { leak.Main(m) }
 func inLab(t *testing.T, test func(t *testing.T, l *Lab)) {
 	t.Helper()
 	need.Program(t, "ip", "nft")
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	leak.Check(t)
@@ -224,7 +224,7 @@ const orphanScene = "MAINSTAY_LAB_ORPHANS"
 // TestOrphans shows that a program ends with the laboratory, be it by a crash.
 func TestOrphans(t *testing.T) {
 	need.Program(t, "ip", "sleep")
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	if os.Getenv(orphanScene) != "" {
