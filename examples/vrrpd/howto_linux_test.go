@@ -15,7 +15,7 @@ func TestHowTosWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten seconds of real time")
 	}
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	type setup struct {

@@ -60,17 +60,19 @@ func (l *lines) until(t *testing.T, texts ...string) string {
 // find returns the next line that fits.
 func (l *lines) find(t *testing.T, what string, fits func(string) bool) string {
 	t.Helper()
-	late := false // the test binary is about to be ended: say what is missing
+	late := false // it will not come any more, or the test binary is about to be ended: say what is missing
+	patience := time.Minute
 	if at, ok := t.Deadline(); ok {
 		left := time.Until(at)
-		timer := time.AfterFunc(left-min(left/10, 5*time.Second), func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			late = true
-			l.more.Broadcast()
-		})
-		defer timer.Stop()
+		patience = min(patience, left-min(left/10, 5*time.Second))
 	}
+	timer := time.AfterFunc(patience, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		late = true
+		l.more.Broadcast()
+	})
+	defer timer.Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {

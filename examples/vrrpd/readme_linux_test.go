@@ -17,7 +17,7 @@ func TestReadmeCommands(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten seconds of real time")
 	}
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	need.Program(t, "bash", "go", "ip", "mount", "timeout", "unshare")

@@ -27,14 +27,14 @@ var kinds = []struct{ name, left, right string }{
 
 // TestVIPMovesOnSIGTERM stops the Active one of two. The heir holds the address, and the one that ended leaves nothing.
 func TestVIPMovesOnSIGTERM(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			left, right := newHosts(t)
 			before := []string{left.state(), right.state()}
-			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
+			const flags = "-vrid 51 -interval 100ms -vip 192.0.2.100/24 "
 			a := left.vrrpd(flags + "-priority 150 " + k.left)
 			a.until("to=active")
 			left.gains("192.0.2.100")
@@ -61,14 +61,14 @@ func TestVIPMovesOnSIGTERM(t *testing.T) {
 
 // TestVIPMovesOnSIGKILL kills the Active one. Its address stays until the next start, which removes it.
 func TestVIPMovesOnSIGKILL(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {
 			left, right := newHosts(t)
 			before := left.shown()
-			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
+			const flags = "-vrid 51 -interval 100ms -vip 192.0.2.100/24 "
 			a := left.vrrpd(flags + "-priority 150 " + k.left)
 			a.until("to=active")
 			left.gains("192.0.2.100")
@@ -101,11 +101,11 @@ func TestVIPMovesOnSIGKILL(t *testing.T) {
 
 // TestLifetime kills a process whose addresses have a lifetime: the kernel removes them.
 func TestLifetime(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	left, _ := newHosts(t)
-	a := left.vrrpd("-vrid 51 -interval 50ms -vip 192.0.2.100/24 -lifetime 3")
+	a := left.vrrpd("-vrid 51 -interval 100ms -vip 192.0.2.100/24 -lifetime 3")
 	left.gains("192.0.2.100")
 	a.ends(syscall.SIGKILL)
 	left.loses("192.0.2.100")
@@ -126,11 +126,11 @@ func difference(before, after string) string {
 
 // TestIPv6 moves a link-local and a global address, in one group with an IPv4 router.
 func TestIPv6(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	left, right := newHosts(t)
-	const flags = "-interval 50ms -group G -instance vrid=51,vip=192.0.2.100/24 -instance vrid=51,vip=fe80::100/64,vip=2001:db8::100/64 "
+	const flags = "-interval 100ms -group G -instance vrid=51,vip=192.0.2.100/24 -instance vrid=51,vip=fe80::100/64,vip=2001:db8::100/64 "
 	a := left.vrrpd(flags + "-priority 150")
 	a.out.count(t, "to=active", 2)
 	left.gains("2001:db8::100")
@@ -149,7 +149,7 @@ func TestIPv6(t *testing.T) {
 
 // TestTrackMovesTheVIP lets a command, an interface and a process fail, one after the other.
 func TestTrackMovesTheVIP(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	probe := newProbe(t)
@@ -172,7 +172,7 @@ func TestTrackMovesTheVIP(t *testing.T) {
 			if err := os.WriteFile(up, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			const flags = "-vrid 51 -interval 50ms -vip 192.0.2.100/24 "
+			const flags = "-vrid 51 -interval 100ms -vip 192.0.2.100/24 "
 			a := left.vrrpd(flags+"-priority 150 "+c.flags, "UP="+up)
 			a.until("to=active")
 			left.gains("192.0.2.100")
@@ -224,7 +224,7 @@ func remove(h *host, path string) {
 
 // TestListen prints adverts, and takes no part.
 func TestListen(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	left, right := newHosts(t)
@@ -240,14 +240,14 @@ func TestListen(t *testing.T) {
 
 // TestReload changes addresses, priority and trackers of an Active router by SIGHUP, and moves it to another VRID.
 func TestReload(t *testing.T) {
-	if !need.Namespace(t) {
+	if !need.NamespaceAgain(t, 3) {
 		return
 	}
 	left, _ := newHosts(t)
 	file := filepath.Join(t.TempDir(), "vrrpd.conf")
 	var a *node
 	write := func(text string) {
-		if err := os.WriteFile(file, []byte("-interval 50ms\n"+text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("-interval 100ms\n"+text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if a != nil {
