@@ -457,6 +457,23 @@ func TestRawEngineBreaks(t *testing.T) {
 	})
 }
 
+// What comes from our own address is not our own, which never comes back: another
+// host has the address.
+func TestRawDuplicateIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		var log logs
+		r := runRaw(t, n.raw(t), 51, vips4, WithLogger(log.logger()))
+		pass(4 * time.Second)
+		n.deliver(advert(51, 200, r.Snapshot().Local))
+		synctest.Wait()
+		s := r.Snapshot()
+		if s.State != Active || s.Drops["self"] != 1 || s.Statistics.DuplicateIdentities != 1 || log.count(warningTexts[warnDuplicate]) != 1 {
+			t.Errorf("%v, %d dropped, %d duplicates\n%v", s.State, s.Drops["self"], s.Statistics.DuplicateIdentities, log.String())
+		}
+	})
+}
+
 // A packet with a TTL of 0 is none whose TTL is not known.
 func TestRawTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
