@@ -37,6 +37,9 @@ func TestRawTransportRefuses(t *testing.T) {
 				t.Errorf("RawTransport(%q) = %v, want %q", c.iface, err, want)
 			}
 		}
+		if _, err := New(51, vips4, WithTransport(r)); err == nil || !strings.Contains(err.Error(), "a transport is needed") {
+			t.Errorf("New() with what it returned = %v", err)
+		}
 	}
 	raw, err := RawTransport("eth0")
 	if err != nil || raw.Interface() != "eth0" {
