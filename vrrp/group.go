@@ -3,6 +3,7 @@ package vrrp
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 )
@@ -58,7 +59,7 @@ func NewGroup(name string, routers ...*Router) (*Group, error) {
 			continue
 		}
 		g.routers = append(g.routers, r)
-		if slices.Contains(seats, at) {
+		if slices.ContainsFunc(seats, at.same) {
 			bad("virtual router %d shares its VRID, family and transport with another one: %w", r.vrid, ErrDuplicateVRID)
 		}
 		seats = append(seats, at)
@@ -87,6 +88,11 @@ type seat struct {
 	transport Transport
 	vrid      uint8
 	family    Family
+}
+
+// same reports whether two seats are one, as far as transports can be compared.
+func (s seat) same(o seat) bool {
+	return s.vrid == o.vrid && s.family == o.family && reflect.ValueOf(s.transport).Comparable() && s.transport == o.transport
 }
 
 // join puts the router into a group.

@@ -68,6 +68,20 @@ func TestNewGroupRefuses(t *testing.T) {
 	}
 }
 
+// listTransport is a Transport that cannot be compared.
+type listTransport struct {
+	Transport
+	_ []int
+}
+
+func TestNewGroupOfAnyTransport(t *testing.T) {
+	any := listTransport{Transport: newFake()}
+	a, b := newRouter(t, 51, vips4, WithTransport(any)), newRouter(t, 51, vips4, WithTransport(any))
+	if _, err := NewGroup("VG", a, b); err != nil { // nobody can tell that they are one
+		t.Errorf("NewGroup() = %v", err)
+	}
+}
+
 // grouped is a group that runs.
 type grouped struct {
 	*Group

@@ -35,6 +35,9 @@ func (s *session) receive(p *Packet) {
 	if why != 0 {
 		r.lockedDrops()[why]++
 		r.mu.Unlock()
+		if _, ok := s.link.(hosted); ok && why == DropSelf {
+			s.warn(warnDuplicate, p.From) // it is not looped back
+		}
 		s.logDrop(why, p.From)
 		if _, ok := s.link.(hosted); ok && why == DropSelf {
 			s.warn(warnDuplicate, p.From) // what this host sends does not come back

@@ -174,13 +174,12 @@ func (n *Netlink) lockedOpen(r *netlinkRouter, vips []netip.Prefix) (err error) 
 		return fmt.Errorf("there is no such interface: %w", syscall.ENODEV)
 	}
 	if ok {
-		if err := r.lockedClean(links, link, vips); err != nil {
-			return err
+		err := r.lockedClean(links, link, vips)
+		if err == nil && r.vr.VirtualMAC {
+			_, err = r.lockedVirtualLink(link)
 		}
-		if r.vr.VirtualMAC {
-			if _, err := r.lockedVirtualLink(link); err != nil {
-				return err
-			}
+		if err != nil && !(n.config.dynamic && errors.Is(err, syscall.ENODEV)) { // it went just now
+			return err
 		}
 	}
 	if n.routers = append(n.routers, r); len(n.routers) == 1 {

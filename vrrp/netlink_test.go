@@ -568,6 +568,36 @@ func TestNetlinkMissingInterface(t *testing.T) {
 	})
 }
 
+// An interface that goes while it is looked at is missing, too.
+func TestNetlinkInterfaceGoesDuringOpen(t *testing.T) {
+	for _, c := range []struct {
+		name, fails string
+		vr          VirtualRouter
+	}{
+		{"its addresses", "addrs", nlRouter4},
+		{"its virtual MAC", "macvlan", VirtualRouter{VRID: 51, Family: IPv4, VirtualMAC: true}},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			k := newFakeKernel("eth0")
+			k.failing(func(call string) error {
+				if strings.HasPrefix(call, c.fails) {
+					return syscall.ENODEV
+				}
+				return nil
+			})
+			if _, err := k.netlink().Open(background, c.vr, nlPair4, nil); !errors.Is(err, syscall.ENODEV) {
+				t.Errorf("Open = %v, want ENODEV", err)
+			}
+			a, _ := openNetlink(t, k.netlink(DynamicInterface()), c.vr, nlPair4)
+			k.failing(nil)
+			mustDo(t, a.Install(background, nlPair4))
+			mustDo(t, a.Remove(background, nlPair4))
+			mustDo(t, a.Close())
+			wantList(t, "left", k.list("eth0"))
+		})
+	}
+}
+
 func TestNetlinkUnprivileged(t *testing.T) {
 	k := newFakeKernel("eth0")
 	k.probe = fmt.Errorf("probe: %w: CAP_NET_ADMIN is needed", syscall.EPERM)

@@ -141,8 +141,15 @@ func WithFamily(f Family) Option {
 
 // WithTransport sets how the router meets the others. Every router needs one.
 func WithTransport(t Transport) Option {
-	if u, ok := t.(*UDP); ok && u == nil {
-		t = nil
+	switch p := t.(type) {
+	case *UDP:
+		if p == nil {
+			t = nil
+		}
+	case *Raw:
+		if p == nil {
+			t = nil
+		}
 	}
 	return func(c *config) { c.transport, c.named = t, c.named|namedTransport }
 }

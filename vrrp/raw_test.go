@@ -37,6 +37,9 @@ func TestRawTransportRefuses(t *testing.T) {
 				t.Errorf("RawTransport(%q) = %v, want %q", c.iface, err, want)
 			}
 		}
+		if _, err := New(51, vips4, WithTransport(r)); err == nil || !strings.Contains(err.Error(), "a transport is needed") {
+			t.Errorf("New() with what it returned = %v", err)
+		}
 	}
 	raw, err := RawTransport("eth0")
 	if err != nil || raw.Interface() != "eth0" {
@@ -461,6 +464,23 @@ func TestRawEngineBreaks(t *testing.T) {
 		raw.release()
 		if s, w := n.count(); s+w != 0 {
 			t.Errorf("%d sockets, %d watchers are left", s, w)
+		}
+	})
+}
+
+// What comes from our own address is not our own, which never comes back: another
+// host has the address.
+func TestRawDuplicateIdentity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		var log logs
+		r := runRaw(t, n.raw(t), 51, vips4, WithLogger(log.logger()))
+		pass(4 * time.Second)
+		n.deliver(advert(51, 200, r.Snapshot().Local))
+		synctest.Wait()
+		s := r.Snapshot()
+		if s.State != Active || s.Drops["self"] != 1 || s.Statistics.DuplicateIdentities != 1 || log.count(warningTexts[warnDuplicate]) != 1 {
+			t.Errorf("%v, %d dropped, %d duplicates\n%v", s.State, s.Drops["self"], s.Statistics.DuplicateIdentities, log.String())
 		}
 	})
 }

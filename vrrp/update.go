@@ -33,7 +33,7 @@ func (r *Router) Update(opts ...Option) error {
 	defer r.updating.Unlock()
 
 	r.mu.Lock()
-	c, vips, run := r.config, r.vips, r.run
+	c, vips := r.config, r.vips
 	r.mu.Unlock()
 	was := c
 	c.named = 0
@@ -44,15 +44,19 @@ func (r *Router) Update(opts ...Option) error {
 	if ch.has(namedVIPs) {
 		ch.vips = c.vips
 	}
-	if err := r.checkUpdate(&c, &was, &ch, run); err != nil {
+	if err := r.checkUpdate(&c, &was, &ch); err != nil {
 		return err
 	}
 	c.named, c.vips = was.named, nil
 	ch.addrs, ch.config = addrsOf(ch.vips), &c
 
 	r.mu.Lock()
+	run := r.run
+	if run != nil && ch.has(namedUnicast) && !canSetPeers(run.link) {
+		r.mu.Unlock()
+		return errors.New("vrrp: update: the transport cannot change its peers")
+	}
 	r.config, r.vips = c, ch.vips
-	run = r.run
 	if run == nil {
 		r.lockedIdle()
 		r.mu.Unlock()
@@ -87,7 +91,7 @@ type change struct {
 func (ch *change) has(n named) bool { return ch.named&n != 0 }
 
 // checkUpdate reports every problem of an Update at once.
-func (r *Router) checkUpdate(c, was *config, ch *change, run *session) error {
+func (r *Router) checkUpdate(c, was *config, ch *change) error {
 	if fixed := c.named &^ updatable; fixed != 0 {
 		return fmt.Errorf("vrrp: update: %v cannot change, that takes another Router; %v can", fixed, updatable)
 	}
@@ -114,8 +118,6 @@ func (r *Router) checkUpdate(c, was *config, ch *change, run *session) error {
 			errs = append(errs, errors.New("vrrp: update: WithUnicast cannot change between multicast and unicast"))
 		case c.source != was.source:
 			errs = append(errs, fmt.Errorf("vrrp: update: the source cannot change from %v to %v", was.source, c.source))
-		case run != nil && !canSetPeers(run.link):
-			errs = append(errs, errors.New("vrrp: update: the transport cannot change its peers"))
 		}
 	}
 	return errors.Join(errs...)

@@ -2,6 +2,7 @@ package vrrp
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,29 @@ func TestUpdateWhileOpening(t *testing.T) {
 		synctest.Wait()
 		if s := r.Snapshot(); s.AdvertiseInterval != 10*time.Second || s.Statistics.AdvertisementRcvd != 1 {
 			t.Errorf("interval %v, %d adverts of 20 s ago were heard, want 1", s.AdvertiseInterval, s.Statistics.AdvertisementRcvd)
+		}
+	})
+}
+
+// A Run that begins while an Update is checked may have a link that cannot do
+// what is asked for: that is an error, and nothing has changed.
+func TestUpdateMeetsALinkThatCannot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFake()
+		r, err := New(51, vips4, WithTransport(fake), WithUnicast(self.Addr(), Peer{Addr: lowPeer.Addr()}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := func(*config) {
+			rerun(t, r)
+			synctest.Wait()
+		}
+		err = r.Update(WithUnicast(self.Addr(), Peer{Addr: highPeer.Addr()}), begin)
+		if err == nil || !strings.Contains(err.Error(), "cannot change its peers") {
+			t.Errorf("Update() = %v", err)
+		}
+		if r.config.peers[0].Addr != lowPeer.Addr() {
+			t.Errorf("the peers are %v", r.config.peers)
 		}
 	})
 }

@@ -98,18 +98,28 @@ func (p *Port) lockedRefresh() (err error) {
 
 func (p *Port) lockedLook(fd int) error {
 	// The socket is bound: the kernel tells what it is bound to, and nothing
-	// once that is gone.
+	// once that is gone. The name may belong to another interface by now.
 	at, err := boundTo(fd)
 	if err != nil {
 		return err
 	}
-	if at.Halen == 0 {
+	if at.Halen == 0 || !p.named(fd, at.Ifindex) {
 		if at, err = p.rebind(fd); err != nil {
 			return err
 		}
 	}
 	p.index, p.mac = at.Ifindex, MAC(at.Addr[:6])
 	return nil
+}
+
+// named reports whether the interface of an index has the name.
+func (p *Port) named(fd, index int) bool {
+	ifr, err := unix.NewIfreq(p.config.Interface)
+	if err != nil {
+		return false
+	}
+	ifr.SetUint32(uint32(index))
+	return unix.IoctlIfreq(fd, unix.SIOCGIFNAME, ifr) == nil && ifr.Name() == p.config.Interface
 }
 
 // rebind finds the interface by its name.

@@ -407,6 +407,26 @@ func TestPortFollowsTheInterface(t *testing.T) {
 	}
 }
 
+// An interface that has another name now is another one.
+func TestPortFollowsTheName(t *testing.T) {
+	if !need.Namespace(t) {
+		return
+	}
+	cable.New(t)
+	p := open(t, Config{Pace: eager})
+	m := join(t, p, MAC{}, unexpected(t))
+	cable.IP(t, "link set "+cable.Near+" down name old")
+	if err := m.Announce([]netip.Addr{doc4}); !errors.Is(err, unix.ENODEV) {
+		t.Errorf("renamed: %v, want ENODEV", err)
+	}
+	cable.IP(t, "link set old up")
+	cable.IP(t, "link add "+cable.Near+" address 02:00:00:00:00:04 type veth peer name other")
+	cable.IP(t, "link set "+cable.Near+" up")
+	if err := m.Announce([]netip.Addr{doc4}); err != nil || p.index != index(t, cable.Near) || p.mac != (MAC{2, 0, 0, 0, 0, 4}) {
+		t.Errorf("another interface has the name: %v, announced %v on %d", err, p.mac, p.index)
+	}
+}
+
 func index(t *testing.T, name string) int {
 	t.Helper()
 	ifi, err := net.InterfaceByName(name)
