@@ -79,7 +79,7 @@ func (p *Pinger) open() (int, error) {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1<<20) // for a moment without the CPU
-	tv := unix.NsecToTimeval(int64(100 * time.Millisecond)) // of one Recvmsg
+	tv := unix.NsecToTimeval(int64(100 * time.Millisecond))            // of one Recvmsg
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
 		return -1, os.NewSyscallError("setsockopt SO_RCVTIMEO", err)
 	}
