@@ -57,12 +57,12 @@ func (r *rig) nopreempt(above, below lab.Program) {
 	r.clean()
 }
 
-// preemptDelay lets the better router wait for a second, and not when the other
+// preemptDelay lets the better router wait for two seconds, and not when the other
 // one dies meanwhile.
 func (r *rig) preemptDelay() {
 	low := r.start(lab.Keepalived{}, 2, lab.Router{})
 	r.active(low)
-	high := r.start(ours(), 1, lab.Router{Priority: 200, Delay: time.Second})
+	high := r.start(ours(), 1, lab.Router{Priority: 200, Delay: 2 * time.Second})
 	r.steady(low, 5) // more than a down interval
 	r.active(high)
 	r.stop(high)
@@ -201,7 +201,7 @@ func (r *rig) messageAlone() {
 		r.active(s)
 		forged := lab.Forged{
 			Src: r.Host(2).MAC(0), From: r.Host(2).IPv4(0), Priority: 200,
-			Interval: 100 * time.Millisecond, Addrs: []netip.Addr{lab.VIP4.Addr()}, Checksum: form,
+			Interval: 200 * time.Millisecond, Addrs: []netip.Addr{lab.VIP4.Addr()}, Checksum: form,
 		}
 		wrong := forged
 		wrong.Checksum, wrong.Priority = lab.Wrong, 255
@@ -275,7 +275,7 @@ func (r *rig) junk() {
 	r.active(a)
 	good := lab.Forged{
 		Src: r.Host(3).MAC(0), From: r.Host(3).IPv4(0), Priority: 255,
-		Interval: 100 * time.Millisecond, Addrs: []netip.Addr{lab.VIP4.Addr()}, Checksum: lab.Pseudo,
+		Interval: 200 * time.Millisecond, Addrs: []netip.Addr{lab.VIP4.Addr()}, Checksum: lab.Pseudo,
 	}
 	var frames [][]byte
 	for _, spoil := range []func(*lab.Forged){

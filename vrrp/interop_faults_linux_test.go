@@ -129,7 +129,7 @@ func (r *rig) frozen() {
 	r.reach(r.Host(3), lab.VIP4.Addr())
 	mark := r.Mark()
 	a.Freeze()
-	r.Wait("the other to take over", func() bool { return r.speaksAlone(b, b.Routers[0], mark, 50) })
+	r.Wait("the other to take over", func() bool { return r.speaksAlone(b, b.Routers[0], mark, 25) })
 	mark = r.Mark()
 	a.Thaw()
 	r.active(a)

@@ -178,7 +178,7 @@ func (n *Netlink) lockedOpen(r *netlinkRouter, vips []netip.Prefix) (err error) 
 		if err == nil && r.vr.VirtualMAC {
 			_, err = r.lockedVirtualLink(link)
 		}
-		if err != nil && !(n.config.dynamic && errors.Is(err, syscall.ENODEV)) { // it went just now
+		if err != nil && !(r.vr.Dynamic && errors.Is(err, syscall.ENODEV)) { // it went just now
 			return err
 		}
 	}

@@ -588,7 +588,9 @@ func TestNetlinkInterfaceGoesDuringOpen(t *testing.T) {
 			if _, err := k.netlink().Open(background, c.vr, nlPair4, nil); !errors.Is(err, syscall.ENODEV) {
 				t.Errorf("Open = %v, want ENODEV", err)
 			}
-			a, _ := openNetlink(t, k.netlink(DynamicInterface()), c.vr, nlPair4)
+			vr := c.vr
+			vr.Dynamic = true
+			a, _ := openNetlink(t, k.netlink(), vr, nlPair4)
 			k.failing(nil)
 			mustDo(t, a.Install(background, nlPair4))
 			mustDo(t, a.Remove(background, nlPair4))

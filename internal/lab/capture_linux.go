@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/net/bpf"
@@ -18,22 +19,25 @@ type capture struct {
 	conn syscall.RawConn
 	done chan struct{}
 
-	// lab.mu guards these.
-	cables map[int]cable // by the index of the port
-	frames []Frame
+	mu       sync.Mutex    // guards everything below
+	cables   map[int]cable // by the index of the port
+	frames   []Frame
+	buf, oob []byte
 }
 
 type cable struct{ host, lan int }
 
-// Frames returns everything that was captured. The slice does not change; a
-// later call returns a longer one.
+// Frames returns everything that was sent until now. The slice does not change;
+// a later call returns a longer one.
 func (l *Lab) Frames() []Frame {
-	if l.capture == nil {
+	c := l.capture
+	if c == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.capture.frames[:len(l.capture.frames):len(l.capture.frames)]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.conn.Control(func(fd uintptr) { c.lockedDrain(int(fd)) }) // closed: what was heard before
+	return c.frames[:len(c.frames):len(c.frames)]
 }
 
 // Mark returns how many frames were captured, for [Lab.Since].
@@ -63,7 +67,7 @@ func (l *Lab) WaitFrame(what string, mark int, match func(Frame) bool) Frame {
 // listen opens the capture in the namespace of the bridges.
 func (l *Lab) listen() *capture {
 	l.t.Helper()
-	c := &capture{lab: l, done: make(chan struct{})}
+	c := &capture{lab: l, done: make(chan struct{}), buf: make([]byte, 1<<16), oob: make([]byte, 256)}
 	l.sw.do(func() {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
@@ -163,8 +167,8 @@ func (c *capture) ports() {
 			cables[c.lab.index(h.port(lan))] = cable{h.N, lan}
 		}
 	}
-	c.lab.mu.Lock()
-	defer c.lab.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.cables = cables
 }
 
@@ -185,43 +189,44 @@ func (l *Lab) Lost() int {
 // read keeps frames until close.
 func (c *capture) read() {
 	defer close(c.done)
-	buf, control := make([]byte, 1<<16), make([]byte, 256)
 	for {
-		var frame Frame
-		var keep bool
-		var failed error
 		err := c.conn.Read(func(fd uintptr) bool {
-			n, cn, _, from, err := unix.Recvmsg(int(fd), buf, control, 0)
-			if errors.Is(err, unix.EAGAIN) {
-				return false
-			}
-			if failed = err; err == nil {
-				frame, keep = c.take(buf[:n], control[:cn], from)
-			}
-			return true
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.lockedDrain(int(fd))
 		})
 		if err != nil {
 			return // closed
 		}
-		if failed != nil || !keep { // ENETDOWN, when a port goes
-			continue
-		}
-		c.lab.mu.Lock()
-		c.frames = append(c.frames, frame)
-		c.lab.mu.Unlock()
 		c.lab.notify()
 	}
 }
 
-// take decodes what was received.
-func (c *capture) take(b, control []byte, from unix.Sockaddr) (Frame, bool) {
+// lockedDrain keeps what has come in, and reports whether anything has. c.mu is
+// held.
+func (c *capture) lockedDrain(fd int) (any bool) {
+	for {
+		n, cn, _, from, err := unix.Recvmsg(fd, c.buf, c.oob, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return any
+		case err != nil: // ENETDOWN, when a port goes
+			continue
+		}
+		if f, ok := c.lockedTake(c.buf[:n], c.oob[:cn], from); ok {
+			c.frames = append(c.frames, f)
+			any = true
+		}
+	}
+}
+
+// lockedTake decodes what was received. c.mu is held.
+func (c *capture) lockedTake(b, control []byte, from unix.Sockaddr) (Frame, bool) {
 	link, ok := from.(*unix.SockaddrLinklayer)
 	if !ok {
 		return Frame{}, false
 	}
-	c.lab.mu.Lock()
 	cable, ok := c.cables[link.Ifindex]
-	c.lab.mu.Unlock()
 	if !ok {
 		return Frame{}, false // a bridge, which has it from a port
 	}

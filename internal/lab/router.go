@@ -13,7 +13,7 @@ type Router struct {
 	LAN       int           // its interface is eth and this number
 	Version   int           // default 3
 	Priority  uint8         // default 100
-	Interval  time.Duration // default 100ms, 1s in version 2
+	Interval  time.Duration // default 200ms, 1s in version 2
 	VIPs      []netip.Prefix
 	NoPreempt bool
 	Delay     time.Duration // preempt delay
@@ -41,7 +41,7 @@ func (r Router) Defaults() Router {
 	r.VRID = cmp.Or(r.VRID, 51)
 	r.Version = cmp.Or(r.Version, 3)
 	r.Priority = cmp.Or(r.Priority, 100)
-	r.Interval = cmp.Or(r.Interval, map[bool]time.Duration{false: 100 * time.Millisecond, true: time.Second}[r.Version == 2])
+	r.Interval = cmp.Or(r.Interval, map[bool]time.Duration{false: 200 * time.Millisecond, true: time.Second}[r.Version == 2])
 	if r.VIPs == nil {
 		r.VIPs = []netip.Prefix{VIP4}
 	}

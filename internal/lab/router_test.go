@@ -11,7 +11,7 @@ func TestRouterTimes(t *testing.T) {
 		r          Router
 		skew, down time.Duration
 	}{
-		{"default", Router{}, 60937500, 360937500},
+		{"default", Router{}, 121875 * time.Microsecond, 721875 * time.Microsecond},
 		{"version 2", Router{Version: 2, Interval: 3 * time.Second}, 609375 * time.Microsecond, 9609375 * time.Microsecond},
 		{"10ms, priority 254", Router{Interval: 10 * time.Millisecond, Priority: 254}, 78125, 30078125},
 	} {

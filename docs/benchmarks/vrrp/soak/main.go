@@ -21,6 +21,7 @@ var (
 	interval = flag.Duration("interval", 100*time.Millisecond, "advertisement interval")
 	programs = flag.String("programs", "mainstay,keepalived", "who is measured")
 	idle     = flag.Bool("idle", false, "leave the cores alone")
+	verbose  = flag.Bool("v", false, "list every takeover, and every gap of more than two intervals")
 )
 
 func main() {
@@ -50,6 +51,11 @@ func main() {
 			c := bench.Watch(l.Since(marks[i]))
 			fmt.Printf("| %s | %v | %v | %d | %.1f | %d |\n", contenders[i].Name, *interval, *duration, c.Adverts,
 				float64(c.Longest)/1e6, c.Takeovers)
+			for _, e := range c.Events {
+				if *verbose {
+					t.Logf("%s: %s", contenders[i].Name, e)
+				}
+			}
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mainstay-ha/mainstay/internal/lab"
@@ -12,6 +13,7 @@ type Cadence struct {
 	Adverts   int
 	Longest   time.Duration // between two adverts
 	Takeovers int           // times that host 2 began to advertise
+	Events    []string      // every takeover, and every gap of more than two intervals
 }
 
 // Watch looks at the adverts after a mark.
@@ -25,11 +27,16 @@ func Watch(frames []lab.Frame) Cadence {
 		case f.Host == 2 && f.Priority > 0:
 			if !rival {
 				c.Takeovers++
+				c.Events = append(c.Events, fmt.Sprintf("%s takeover", f.At.Format(time.TimeOnly)))
 			}
 			rival = true
 		case f.Host == 1:
 			if !last.IsZero() {
-				c.Longest = max(c.Longest, f.At.Sub(last))
+				gap := f.At.Sub(last)
+				c.Longest = max(c.Longest, gap)
+				if gap > 2*f.Interval {
+					c.Events = append(c.Events, fmt.Sprintf("%s gap of %v", f.At.Format(time.TimeOnly), gap))
+				}
 			}
 			c.Adverts, last, rival = c.Adverts+1, f.At, false
 		}
