@@ -39,9 +39,6 @@ func (s *session) receive(p *Packet) {
 			s.warn(warnDuplicate, p.From) // it is not looped back
 		}
 		s.logDrop(why, p.From)
-		if _, ok := s.link.(hosted); ok && why == DropSelf {
-			s.warn(warnDuplicate, p.From) // what this host sends does not come back
-		}
 		return
 	}
 	r.stats.AdvertisementRcvd++
