@@ -272,6 +272,15 @@ func TestDifferencesAreNoDrops(t *testing.T) {
 			}
 		})
 	}
+	bubble(t, "interval of version 2", func(t *testing.T) { // which is dropped
+		fake := newFake()
+		r := run(t, vips4, WithTransport(fake), WithVersion(2))
+		fake.link.deliver(message(highPeer, 200, func(a *Advert) { a.Version, a.Interval = 2, 2*time.Second }), highPeer)
+		synctest.Wait()
+		if s := r.Snapshot(); s.Statistics.IntervalErrors != 1 || s.Drops["interval-mismatch"] != 1 {
+			t.Errorf("%d interval errors, %v", s.Statistics.IntervalErrors, s.Drops)
+		}
+	})
 	bubble(t, "order of addresses", func(t *testing.T) {
 		fake := newFake()
 		vips := append([]netip.Prefix{netip.MustParsePrefix("192.0.2.101/24")}, vips4...)

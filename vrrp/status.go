@@ -61,7 +61,7 @@ type Statistics struct {
 	ChecksumErrors        uint64    `json:"checksum-errors"`
 	VersionErrors         uint64    `json:"version-errors"`
 	VRIDErrors            uint64    `json:"vrid-errors"`
-	IntervalErrors        uint64    `json:"interval-errors"`     // used, or dropped because the interval was 0
+	IntervalErrors        uint64    `json:"interval-errors"`     // used, or dropped: 0, and any difference in version 2
 	AddressListErrors     uint64    `json:"address-list-errors"` // used all the same
 
 	MessageOnlyChecksums uint64 `json:"message-only-checksums"` // valid adverts without pseudo-header
@@ -154,7 +154,7 @@ func (r *Router) Snapshot() Status {
 	s.Statistics.ChecksumErrors = drops[DropChecksum]
 	s.Statistics.VersionErrors = drops[DropVersion]
 	s.Statistics.VRIDErrors = drops[DropVRID]
-	s.Statistics.IntervalErrors += drops[DropInterval]
+	s.Statistics.IntervalErrors += drops[DropInterval] + drops[DropIntervalMismatch]
 	return s
 }
 
