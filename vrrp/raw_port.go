@@ -27,7 +27,7 @@ type rawPort struct {
 	socket    rawSocket // nil while the interface is missing
 	index     int       // of the interface that socket is bound to
 	attached  bool      // socket is a source of the engine
-	admitting bool      // the filter is about to change
+	narrowing bool      // the filter is about to change
 	opening   bool      // a socket is being opened
 	retired   bool
 	failed    error // the last attempt to open a socket
@@ -70,10 +70,11 @@ func (p *rawPort) open() (rawSocket, error) {
 // attach begins to deliver to a link.
 func (p *rawPort) attach(l *rawLink) error {
 	p.links[l.key.vrid] = l
-	if err := p.use(); err != nil {
+	// The filter opens before the router is a Backup: one that waits for silence
+	// must not be deaf.
+	if err := errors.Join(p.use(), p.filter()); err != nil {
 		return err
 	}
-	p.admit()
 	v := p.look()
 	l.running, l.parentMAC = v.link.Running, v.mac()
 	l.see(v)
@@ -87,7 +88,7 @@ func (p *rawPort) attach(l *rawLink) error {
 func (p *rawPort) detach(l *rawLink) {
 	if p.links[l.key.vrid] == l {
 		p.links[l.key.vrid] = nil
-		p.admit()
+		p.narrow()
 	}
 }
 
@@ -103,13 +104,13 @@ func (p *rawPort) use() error {
 	return nil
 }
 
-// admit lets in what is for the links, once for all that come or go together.
-func (p *rawPort) admit() {
-	if p.admitting {
+// narrow lets in only what is for the links, once for all that go together.
+func (p *rawPort) narrow() {
+	if p.narrowing {
 		return
 	}
-	p.admitting = p.place.engine.do(func() {
-		p.admitting = false
+	p.narrowing = p.place.engine.do(func() {
+		p.narrowing = false
 		if err := p.filter(); err != nil {
 			p.drop()
 			p.broken(err)

@@ -737,3 +737,32 @@ func TestRawLeavesASourceThatMoves(t *testing.T) {
 		}
 	})
 }
+
+// listening looks at what the socket lets in when its router begins.
+type listening struct {
+	core
+	begins func()
+}
+
+func (l listening) step(now instant, member int, ev event) []action {
+	if ev.kind == evStart {
+		l.begins()
+	}
+	return l.core.step(now, member, ev)
+}
+
+// A router hears before it is a Backup: a priority 0 that comes at once is for it.
+func TestRawHearsBeforeItBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, heard := newRawNet(), 0
+		runRaw(t, n.raw(t), 51, vips4, func(c *config) {
+			c.core = func(inner core) core {
+				return listening{inner, func() { heard = n.deliver(advert(51, 0, highPeer)) }}
+			}
+		})
+		synctest.Wait()
+		if heard != 1 {
+			t.Errorf("%d sockets let the advert in, want 1", heard)
+		}
+	})
+}
