@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -144,11 +145,13 @@ func (h *host) has(addr string) bool {
 	return strings.Contains(h.ip("-o", "address", "show"), " "+addr+"/")
 }
 
-// shown are the links and addresses.
+// shown are the links and addresses. What the kernel finds out about a carrier in its own time is left out.
 func (h *host) shown() string {
 	h.t.Helper()
-	return h.ip("-o", "link", "show") + h.ip("-o", "address", "show")
+	return carrier.ReplaceAllString(h.ip("-o", "link", "show"), "") + h.ip("-o", "address", "show")
 }
+
+var carrier = regexp.MustCompile(`NO-CARRIER,|,LOWER_UP|state [A-Z]+ `)
 
 // state is everything that a router could leave behind: with them, the kernel's settings.
 func (h *host) state() string {
