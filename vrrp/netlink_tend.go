@@ -106,7 +106,8 @@ func (r *netlinkRouter) lockedIntact(s seen) bool {
 }
 
 var (
-	errAddressGone    = errors.New("vrrp: somebody removed the address")
+	errAddressGone    = errors.New("vrrp: somebody removed the address, or its interface")
+	errAddressUnused  = errors.New("vrrp: the kernel does not use the address: duplicate address detection runs, or has failed")
 	errAddressExpired = errors.New("vrrp: the address expired: this process was held up for longer than its lifetime")
 )
 
@@ -173,8 +174,11 @@ func (r *netlinkRouter) lockedJudge(link rtnl.Link, ok bool, have []rtnl.Addr, e
 			r.lockedMissing(v) // no loss: it comes back with the link
 		case v.state == vipOurs && expired:
 			r.lockedLost(v, errAddressExpired)
+		case v.state == vipOurs && policy == Resign && there:
+			r.lockedLost(v, errAddressUnused)
 		case v.state == vipOurs && policy == Resign:
 			r.lockedLost(v, errAddressGone)
+		case v.state == vipOurs && policy == Ignore && there: // of no use, and ours to remove
 		case v.state == vipOurs && policy == Ignore:
 			v.state = vipGivenUp
 		default:

@@ -354,19 +354,35 @@ func TestNetlinkPolicies(t *testing.T) {
 
 // A failure of duplicate address detection makes an address useless.
 func TestNetlinkDuplicateDetection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := newFakeKernel("eth0")
-		a, log := openNetlink(t, k.netlink(), nlRouter6, nlPair6)
-		mustDo(t, a.Install(background, nlPair6))
-		k.edit(func(a *rtnl.Addr) { a.Tentative = true })
-		synctest.Wait()
-		wantList(t, "events", log.take(), "restored 2001:db8::100", "restored fe80::100")
-		if slices.ContainsFunc(k.State().Addrs, func(a rtnl.Addr) bool { return a.Tentative }) {
-			t.Errorf("still tentative: %+v", k.State().Addrs)
-		}
-		mustDo(t, a.Remove(background, nlPair6))
-		mustDo(t, a.Close())
-	})
+	for _, tt := range []struct {
+		policy LossPolicy
+		events []string
+		useful bool
+	}{
+		{Reinstall, []string{"restored 2001:db8::100", "restored fe80::100"}, true},
+		{Resign, []string{"lost 2001:db8::100", "lost fe80::100"}, false},
+		{Ignore, []string{}, false},
+	} {
+		t.Run(tt.policy.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newFakeKernel("eth0")
+				a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlRouter6, nlPair6)
+				mustDo(t, a.Install(background, nlPair6))
+				k.edit(func(a *rtnl.Addr) { a.Tentative = true })
+				synctest.Wait()
+				wantList(t, "events", log.take(), tt.events...)
+				if tt.useful {
+					wantList(t, "held", k.list("eth0"), "2001:db8::100/128", "fe80::100/64")
+					if slices.ContainsFunc(k.State().Addrs, func(a rtnl.Addr) bool { return a.Tentative }) {
+						t.Errorf("still tentative: %+v", k.State().Addrs)
+					}
+				}
+				mustDo(t, a.Remove(background, nlPair6))
+				wantList(t, "removed", k.list("eth0"))
+				mustDo(t, a.Close())
+			})
+		})
+	}
 }
 
 // A watcher that is behind must not make a loss of what was installed just now.
