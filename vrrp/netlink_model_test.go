@@ -138,7 +138,7 @@ func (w *netlinkWorld) check() error {
 	}
 	for _, p := range w.now {
 		waits := !home || p.Addr().Is6() && !link.Up
-		if !waits && (!there || w.find(place{link.Index, p}) < 0) {
+		if !waits && (!there || w.find(addrPlace{link.Index, p}) < 0) {
 			wrong = append(wrong, fmt.Sprintf("%v is missing", p))
 		}
 	}
