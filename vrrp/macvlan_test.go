@@ -90,7 +90,7 @@ func TestVirtualMAC(t *testing.T) {
 		wantList(t, "eth0", k.list("eth0"), "192.0.2.1/24")
 		wantList(t, "vrrp.51", k.list("vrrp.51"), "192.0.2.100/24", "192.0.2.101/24")
 		wantList(t, "vrrp6.51", k.list("vrrp6.51"), "2001:db8::100/128", "fe80::100/64")
-		got := k.asked(place{k.index("vrrp.51"), nlPair4[0]})
+		got := k.asked(addrPlace{k.index("vrrp.51"), nlPair4[0]})
 		if want := (rtnl.NewAddr{Index: k.index("vrrp.51"), Prefix: nlPair4[0], Label: "vrrp.51:vip", Protocol: 112, Metric: 65535}); got != want {
 			t.Errorf("installed as %+v, want %+v", got, want)
 		}

@@ -220,15 +220,15 @@ func (r *netlinkRouter) lockedClean(links []rtnl.Link, link rtnl.Link, vips []ne
 	if err != nil {
 		return err
 	}
-	var doomed []place
+	var doomed []addrPlace
 	for _, a := range have {
 		own := slices.ContainsFunc(vips, func(p netip.Prefix) bool { return p.Addr() == a.Prefix.Addr() })
 		tagged := a.Protocol == n.config.protocol
 		if own && (tagged || !r.session.tags) || tagged && n.config.sweep && !n.lockedHas(a) {
-			doomed = append(doomed, place{link.Index, a.Prefix})
+			doomed = append(doomed, addrPlace{link.Index, a.Prefix})
 		}
 	}
-	left, err := deleteAll(host, doomed)
+	left, err := deleteAddrs(host, doomed)
 	n.stats.Leftovers += uint64(len(doomed) - len(left))
 	if err != nil {
 		return fmt.Errorf("removing a leftover: %w", err)
@@ -238,9 +238,9 @@ func (r *netlinkRouter) lockedClean(links []rtnl.Link, link rtnl.Link, vips []ne
 
 // lockedHas reports whether an open router has installed the address; n.mu is held.
 func (n *Netlink) lockedHas(a rtnl.Addr) bool {
-	at := place{a.Index, a.Prefix}
+	at := addrPlace{a.Index, a.Prefix}
 	return slices.ContainsFunc(n.routers, func(r *netlinkRouter) bool {
-		return slices.Contains(r.stale, at) || slices.ContainsFunc(r.vips, func(v vip) bool { return v.state == vipOurs && v.at == at })
+		return slices.Contains(r.stale, at) || slices.ContainsFunc(r.vips, func(v netlinkVIP) bool { return v.state == vipOurs && v.at == at })
 	})
 }
 

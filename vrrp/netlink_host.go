@@ -3,7 +3,6 @@ package vrrp
 import (
 	"errors"
 	"net/netip"
-	"sync"
 
 	"github.com/mainstay-ha/mainstay/vrrp/internal/rtnl"
 )
@@ -28,14 +27,13 @@ type addressHost interface {
 	Close() error
 }
 
-// rtnlHost is the addressHost of the kernel: two sockets, a goroutine, and a
-// directory once there is a virtual MAC.
+// rtnlHost is the addressHost of the kernel: two sockets, a directory, and a
+// goroutine.
 type rtnlHost struct {
 	*rtnl.Conn
 	watcher *rtnl.Watcher
-
-	mu   sync.Mutex // guards ipv6
-	ipv6 *rtnl.IPv6Conf
+	ipv6    *rtnl.IPv6Conf
+	noIPv6  error // why ipv6 is nil
 }
 
 // dialHost opens the kernel's side in the calling goroutine. changed is called
@@ -50,32 +48,25 @@ func dialHost(changed func()) (addressHost, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	return &rtnlHost{Conn: conn, watcher: watcher}, nil
+	h := &rtnlHost{Conn: conn, watcher: watcher}
+	h.ipv6, h.noIPv6 = rtnl.OpenIPv6Conf()
+	return h, nil
 }
 
 func (h *rtnlHost) State() *rtnl.State { return h.watcher.State() }
 func (h *rtnlHost) Resyncs() uint64    { return h.watcher.Resyncs() }
 
-// SetIPv6Conf opens the directory when it is first called, which Open does.
 func (h *rtnlHost) SetIPv6Conf(link, setting, value string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.ipv6 == nil {
-		conf, err := rtnl.OpenIPv6Conf()
-		if err != nil {
-			return err
-		}
-		h.ipv6 = conf
+		return h.noIPv6
 	}
 	return h.ipv6.Set(link, setting, value)
 }
 
 func (h *rtnlHost) Close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var err error
+	err := errors.Join(h.watcher.Close(), h.Conn.Close())
 	if h.ipv6 != nil {
-		err = h.ipv6.Close()
+		err = errors.Join(err, h.ipv6.Close())
 	}
-	return errors.Join(h.watcher.Close(), h.Conn.Close(), err)
+	return err
 }

@@ -64,10 +64,10 @@ func (r *netlinkRouter) lockedPutAll(ctx context.Context, link rtnl.Link) error 
 
 // lockedPut installs one address, unless it is there. have lists the addresses of
 // the link; it is filled when it is nil and needed.
-func (r *netlinkRouter) lockedPut(v *vip, link rtnl.Link, have *[]rtnl.Addr) error {
+func (r *netlinkRouter) lockedPut(v *netlinkVIP, link rtnl.Link, have *[]rtnl.Addr) error {
 	host := r.session.host
 	for again := false; ; again = true {
-		if a, ok := find(*have, v.prefix); ok {
+		if a, ok := findAddr(*have, v.prefix); ok {
 			switch {
 			case !r.ours(a, v):
 				r.lockedForeign(v, a)
@@ -76,7 +76,7 @@ func (r *netlinkRouter) lockedPut(v *vip, link rtnl.Link, have *[]rtnl.Addr) err
 				r.lockedOurs(v, link)
 				return nil
 			}
-			if _, err := deleteAll(host, []place{{link.Index, a.Prefix}}); err != nil {
+			if _, err := deleteAddrs(host, []addrPlace{{link.Index, a.Prefix}}); err != nil {
 				return err
 			}
 			*have = slices.DeleteFunc(*have, func(b rtnl.Addr) bool { return b == a })
@@ -99,18 +99,18 @@ func (r *netlinkRouter) lockedPut(v *vip, link rtnl.Link, have *[]rtnl.Addr) err
 	}
 }
 
-func (r *netlinkRouter) lockedOurs(v *vip, link rtnl.Link) {
-	v.state, v.at, v.missed = vipOurs, place{link.Index, v.prefix}, false
-	r.stale = slices.DeleteFunc(r.stale, func(p place) bool { return p == v.at })
+func (r *netlinkRouter) lockedOurs(v *netlinkVIP, link rtnl.Link) {
+	v.state, v.at, v.missed = vipOurs, addrPlace{link.Index, v.prefix}, false
+	r.stale = slices.DeleteFunc(r.stale, func(p addrPlace) bool { return p == v.at })
 }
 
 // lockedForeign notes that somebody else has configured the address on this
 // host, and reports it once.
-func (r *netlinkRouter) lockedForeign(v *vip, a rtnl.Addr) {
+func (r *netlinkRouter) lockedForeign(v *netlinkVIP, a rtnl.Addr) {
 	if v.state == vipOurs && v.at.link != a.Index {
 		r.stale = append(r.stale, v.at) // ours is elsewhere
 	}
-	v.state, v.at, v.missed = vipForeign, place{a.Index, a.Prefix}, false
+	v.state, v.at, v.missed = vipForeign, addrPlace{a.Index, a.Prefix}, false
 	if addr := v.prefix.Addr(); !slices.Contains(r.told, addr) {
 		r.told = append(r.told, addr)
 		r.n.stats.Foreign++
@@ -119,15 +119,15 @@ func (r *netlinkRouter) lockedForeign(v *vip, a rtnl.Addr) {
 }
 
 // ours reports whether the address that is there is one that we installed.
-func (r *netlinkRouter) ours(a rtnl.Addr, v *vip) bool {
+func (r *netlinkRouter) ours(a rtnl.Addr, v *netlinkVIP) bool {
 	if r.session.tags {
 		return a.Protocol == r.n.config.protocol
 	}
-	return v.state == vipOurs && v.at == place{a.Index, a.Prefix}
+	return v.state == vipOurs && v.at == addrPlace{a.Index, a.Prefix}
 }
 
-// find looks for an address, first with its prefix, then with any.
-func find(have []rtnl.Addr, p netip.Prefix) (rtnl.Addr, bool) {
+// findAddr looks for an address, first with its prefix, then with any.
+func findAddr(have []rtnl.Addr, p netip.Prefix) (rtnl.Addr, bool) {
 	i := slices.IndexFunc(have, func(a rtnl.Addr) bool { return a.Prefix == p })
 	if i < 0 {
 		i = slices.IndexFunc(have, func(a rtnl.Addr) bool { return a.Prefix.Addr() == p.Addr() })
@@ -138,8 +138,8 @@ func find(have []rtnl.Addr, p netip.Prefix) (rtnl.Addr, bool) {
 	return have[i], true
 }
 
-// deleteEach removes addresses, and returns those that are still there.
-func deleteEach(host addressHost, doomed []place) (left []place, err error) {
+// deleteAddrsPlainly removes addresses, and returns those that are still there.
+func deleteAddrsPlainly(host addressHost, doomed []addrPlace) (left []addrPlace, err error) {
 	// The first address of a subnet is the last to go, so that no other one
 	// takes its place on the way.
 	var errs []error
@@ -152,11 +152,11 @@ func deleteEach(host addressHost, doomed []place) (left []place, err error) {
 	return left, errors.Join(errs...)
 }
 
-// deleteAll is deleteEach with the other addresses of the subnets kept.
-func deleteAll(host addressHost, doomed []place) (left []place, err error) {
-	changed, err := promote(host, doomed)
+// deleteAddrs is deleteAddrsPlainly with the other addresses of the subnets kept.
+func deleteAddrs(host addressHost, doomed []addrPlace) (left []addrPlace, err error) {
+	changed, err := promoteSecondaries(host, doomed)
 	if err == nil {
-		left, err = deleteEach(host, doomed)
+		left, err = deleteAddrsPlainly(host, doomed)
 	} else {
 		left = doomed
 	}
@@ -168,10 +168,10 @@ func deleteAll(host addressHost, doomed []place) (left []place, err error) {
 	return left, err
 }
 
-// promote switches promote_secondaries on for the links where that matters, and
+// promoteSecondaries switches promote_secondaries on for the links where that matters, and
 // returns those on which it was off: when the first address of an IPv4 subnet
 // goes, the kernel would remove the others of that subnet too.
-func promote(host addressHost, doomed []place) (changed []int, err error) {
+func promoteSecondaries(host addressHost, doomed []addrPlace) (changed []int, err error) {
 	for _, p := range doomed {
 		if !p.prefix.Addr().Is4() || p.prefix.IsSingleIP() || slices.Contains(changed, p.link) {
 			continue

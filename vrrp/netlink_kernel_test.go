@@ -22,7 +22,7 @@ type fakeKernel struct {
 	fail     func(call string) error // nil: nothing fails
 	links    []rtnl.Link
 	addrs    []rtnl.Addr
-	news     map[place]rtnl.NewAddr // as they were asked for
+	news     map[addrPlace]rtnl.NewAddr // as they were asked for
 	conf     map[int]map[rtnl.Conf]uint32
 	ipv6     map[string]string
 	next     int // index
@@ -35,7 +35,7 @@ type fakeKernel struct {
 }
 
 func newFakeKernel(links ...string) *fakeKernel {
-	k := &fakeKernel{tags: true, news: map[place]rtnl.NewAddr{}, conf: map[int]map[rtnl.Conf]uint32{}, ipv6: map[string]string{}, calls: map[string]int{}}
+	k := &fakeKernel{tags: true, news: map[addrPlace]rtnl.NewAddr{}, conf: map[int]map[rtnl.Conf]uint32{}, ipv6: map[string]string{}, calls: map[string]int{}}
 	k.tell()
 	for _, name := range links {
 		k.plug(name)
@@ -150,7 +150,7 @@ func (k *fakeKernel) AddAddr(a rtnl.NewAddr) error {
 	if err := k.call("add %v", a.Prefix); err != nil {
 		return err
 	}
-	if k.find(place{a.Index, a.Prefix}) >= 0 {
+	if k.find(addrPlace{a.Index, a.Prefix}) >= 0 {
 		return syscall.EEXIST
 	}
 	return k.add(a)
@@ -162,8 +162,8 @@ func (k *fakeKernel) ReplaceAddr(a rtnl.NewAddr) error {
 	if err := k.call("replace %v", a.Prefix); err != nil {
 		return err
 	}
-	if k.find(place{a.Index, a.Prefix}) >= 0 {
-		k.news[place{a.Index, a.Prefix}] = a
+	if k.find(addrPlace{a.Index, a.Prefix}) >= 0 {
+		k.news[addrPlace{a.Index, a.Prefix}] = a
 		return nil
 	}
 	return k.add(a)
@@ -179,12 +179,12 @@ func (k *fakeKernel) add(a rtnl.NewAddr) error {
 	}
 	n.Secondary = a.Prefix.Addr().Is4() && k.primary(a.Index, a.Prefix) >= 0
 	k.addrs = append(k.addrs, n)
-	k.news[place{a.Index, a.Prefix}] = a
+	k.news[addrPlace{a.Index, a.Prefix}] = a
 	k.tell()
 	return nil
 }
 
-func (k *fakeKernel) find(at place) int {
+func (k *fakeKernel) find(at addrPlace) int {
 	return slices.IndexFunc(k.addrs, func(a rtnl.Addr) bool { return a.Index == at.link && a.Prefix == at.prefix })
 }
 
@@ -204,7 +204,7 @@ func (k *fakeKernel) DelAddr(index int, p netip.Prefix) error {
 	if k.link(index) == nil {
 		return syscall.ENODEV
 	}
-	i := k.find(place{index, p})
+	i := k.find(addrPlace{index, p})
 	if i < 0 {
 		return syscall.EADDRNOTAVAIL
 	}
@@ -354,7 +354,7 @@ func (k *fakeKernel) called(s string) int {
 }
 
 // asked is how an address was asked for.
-func (k *fakeKernel) asked(at place) rtnl.NewAddr {
+func (k *fakeKernel) asked(at addrPlace) rtnl.NewAddr {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.news[at]

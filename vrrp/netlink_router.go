@@ -24,32 +24,32 @@ type netlinkRouter struct {
 	// guarded by n.mu
 	claimed []netip.Addr // no other router may have them
 	held    bool         // between Install and Remove
-	vips    []vip        // to be held
-	stale   []place      // ours, and to be removed
+	vips    []netlinkVIP // to be held
+	stale   []addrPlace  // ours, and to be removed
 	told    []netip.Addr // reported as configured by somebody else
 	virtual virtualLink
 	renewed time.Time // the lifetimes
-	repairs backoff
-	looked  *rtnl.State // what the watcher knew when the kernel was asked or changed last
-	doubts  backoff     // since then
+	repairs repairBackoff
+	looked  *rtnl.State   // what the watcher knew when the kernel was asked or changed last
+	doubts  repairBackoff // since then
 	news    []netlinkNews
 
 	sending sync.Mutex    // held while an event is told, and taken before nothing else
 	term    atomic.Uint64 // counts Install, Remove and Close: news of an earlier term is stale
 }
 
-// place is where an address is installed.
-type place struct {
+// addrPlace is where an address is installed.
+type addrPlace struct {
 	link   int
 	prefix netip.Prefix
 }
 
-// vip is one virtual address of a router that holds it.
-type vip struct {
+// netlinkVIP is one virtual address of a router that holds it.
+type netlinkVIP struct {
 	prefix netip.Prefix
 	state  vipState
-	at     place // vipOurs: where it was put; vipForeign: where it was found
-	missed bool  // vipMissing: the router was told
+	at     addrPlace // vipOurs: where it was put; vipForeign: where it was found
+	missed bool      // vipMissing: the router was told
 }
 
 type vipState uint8
@@ -116,9 +116,9 @@ func (r *netlinkRouter) lockedInstall(ctx context.Context, vips []netip.Prefix) 
 // that stay.
 func (r *netlinkRouter) lockedWant(vips []netip.Prefix) {
 	old := r.vips
-	r.vips = make([]vip, len(vips))
+	r.vips = make([]netlinkVIP, len(vips))
 	for i, p := range vips {
-		r.vips[i] = vip{prefix: p}
+		r.vips[i] = netlinkVIP{prefix: p}
 		for j := range old {
 			if old[j].prefix == p && old[j].state == vipOurs {
 				r.vips[i], old[j].state = old[j], vipMissing
@@ -129,7 +129,7 @@ func (r *netlinkRouter) lockedWant(vips []netip.Prefix) {
 }
 
 // lockedAbandon notes what is to be removed.
-func (r *netlinkRouter) lockedAbandon(vips []vip) {
+func (r *netlinkRouter) lockedAbandon(vips []netlinkVIP) {
 	for _, v := range vips {
 		if v.state == vipOurs {
 			r.stale = append(r.stale, v.at)
@@ -166,9 +166,9 @@ func (r *netlinkRouter) Remove(context.Context, []netip.Prefix) error {
 // by tend.
 func (r *netlinkRouter) lockedDelete() (err error) {
 	if r.vr.VirtualMAC { // promotes by itself
-		r.stale, err = deleteEach(r.session.host, r.stale)
+		r.stale, err = deleteAddrsPlainly(r.session.host, r.stale)
 	} else {
-		r.stale, err = deleteAll(r.session.host, r.stale)
+		r.stale, err = deleteAddrs(r.session.host, r.stale)
 	}
 	return err
 }

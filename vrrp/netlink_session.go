@@ -77,7 +77,7 @@ func (s *netlinkSession) tend(now time.Time) (next time.Time) {
 	seen := s.look()
 	var news []netlinkNews
 	for _, r := range s.n.routers {
-		next = earlier(next, r.lockedTend(now, seen))
+		next = earlierOf(next, r.lockedTend(now, seen))
 		news = append(news, r.news...)
 		r.news = nil
 	}
@@ -88,8 +88,8 @@ func (s *netlinkSession) tend(now time.Time) (next time.Time) {
 	return next
 }
 
-// earlier is the earlier of two moments; the zero time is never.
-func earlier(a, b time.Time) time.Time {
+// earlierOf is the earlier of two moments; the zero time is never.
+func earlierOf(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}

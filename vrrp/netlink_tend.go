@@ -9,30 +9,30 @@ import (
 	"github.com/mainstay-ha/mainstay/vrrp/internal/rtnl"
 )
 
-// seen is what the watcher knows, in a form that is quick to search.
-type seen struct {
+// seenAddrs is what the watcher knows, in a form that is quick to search.
+type seenAddrs struct {
 	*rtnl.State
-	addrs map[place]rtnl.Addr
+	addrs map[addrPlace]rtnl.Addr
 }
 
-func (s *netlinkSession) look() seen {
+func (s *netlinkSession) look() seenAddrs {
 	state := s.host.State()
-	addrs := make(map[place]rtnl.Addr, len(state.Addrs))
+	addrs := make(map[addrPlace]rtnl.Addr, len(state.Addrs))
 	for _, a := range state.Addrs {
-		addrs[place{a.Index, a.Prefix}] = a
+		addrs[addrPlace{a.Index, a.Prefix}] = a
 	}
-	return seen{state, addrs}
+	return seenAddrs{state, addrs}
 }
 
-// tryAgain is the pause after a list could not be read, or an address not removed.
-const tryAgain = 100 * time.Millisecond
+// netlinkRetry is the pause after a list could not be read, or an address not removed.
+const netlinkRetry = 100 * time.Millisecond
 
 // lockedTend brings back what should be there, renews lifetimes, and removes
 // what should be gone. It returns when it must be called again at the latest;
 // the zero time: when something changes.
-func (r *netlinkRouter) lockedTend(now time.Time, s seen) (next time.Time) {
+func (r *netlinkRouter) lockedTend(now time.Time, s seenAddrs) (next time.Time) {
 	if len(r.stale) > 0 && r.lockedDelete() != nil {
-		next = now.Add(tryAgain)
+		next = now.Add(netlinkRetry)
 	}
 	if !r.held {
 		return next
@@ -42,20 +42,20 @@ func (r *netlinkRouter) lockedTend(now time.Time, s seen) (next time.Time) {
 		wait := r.repairs.wait(now)
 		switch {
 		case r.lockedIntact(s):
-			return earlier(next, renew)
+			return earlierOf(next, renew)
 		case s.State == r.looked:
 			wait = max(wait, r.doubts.wait(now))
 		}
 		if wait > 0 {
-			return earlier(next, earlier(renew, now.Add(wait)))
+			return earlierOf(next, earlierOf(renew, now.Add(wait)))
 		}
 	}
 	err := r.lockedRepair()
 	r.lockedLooked(s.State, now)
 	if err != nil {
-		return earlier(next, now.Add(tryAgain))
+		return earlierOf(next, now.Add(netlinkRetry))
 	}
-	return earlier(next, earlier(r.lockedRenewal(), r.doubts.until))
+	return earlierOf(next, earlierOf(r.lockedRenewal(), r.doubts.until))
 }
 
 // lockedLooked notes what the watcher knew when the kernel was asked, or changed.
@@ -76,7 +76,7 @@ func (r *netlinkRouter) lockedRenewal() time.Time {
 
 // lockedIntact reports whether all addresses are where they should be, as far as
 // the watcher knows.
-func (r *netlinkRouter) lockedIntact(s seen) bool {
+func (r *netlinkRouter) lockedIntact(s seenAddrs) bool {
 	link, home := s.Link(r.n.iface)
 	ok := home
 	if home && r.vr.VirtualMAC {
@@ -106,7 +106,8 @@ func (r *netlinkRouter) lockedIntact(s seen) bool {
 }
 
 var (
-	errAddressGone    = errors.New("vrrp: somebody removed the address")
+	errAddressGone    = errors.New("vrrp: somebody removed the address, or its interface")
+	errAddressUnused  = errors.New("vrrp: the kernel does not use the address: duplicate address detection runs, or has failed")
 	errAddressExpired = errors.New("vrrp: the address expired: this process was held up for longer than its lifetime")
 )
 
@@ -153,11 +154,11 @@ func (r *netlinkRouter) lockedRepair() error {
 
 // lockedJudge decides about each address. It renews those that are there, and
 // returns those that are to be brought back.
-func (r *netlinkRouter) lockedJudge(link rtnl.Link, ok bool, have []rtnl.Addr, expired bool) (again []*vip, err error) {
+func (r *netlinkRouter) lockedJudge(link rtnl.Link, ok bool, have []rtnl.Addr, expired bool) (again []*netlinkVIP, err error) {
 	policy := r.n.config.policy
 	for i := range r.vips {
 		v := &r.vips[i]
-		a, there := find(have, v.prefix)
+		a, there := findAddr(have, v.prefix)
 		there = there && ok
 		switch {
 		case v.state == vipGivenUp:
@@ -173,8 +174,11 @@ func (r *netlinkRouter) lockedJudge(link rtnl.Link, ok bool, have []rtnl.Addr, e
 			r.lockedMissing(v) // no loss: it comes back with the link
 		case v.state == vipOurs && expired:
 			r.lockedLost(v, errAddressExpired)
+		case v.state == vipOurs && policy == Resign && there:
+			r.lockedLost(v, errAddressUnused)
 		case v.state == vipOurs && policy == Resign:
 			r.lockedLost(v, errAddressGone)
+		case v.state == vipOurs && policy == Ignore && there: // of no use, and ours to remove
 		case v.state == vipOurs && policy == Ignore:
 			v.state = vipGivenUp
 		default:
@@ -185,7 +189,7 @@ func (r *netlinkRouter) lockedJudge(link rtnl.Link, ok bool, have []rtnl.Addr, e
 }
 
 // lockedBringBack installs addresses that are missing, and tells the router.
-func (r *netlinkRouter) lockedBringBack(now time.Time, again []*vip, links []rtnl.Link, have []rtnl.Addr) error {
+func (r *netlinkRouter) lockedBringBack(now time.Time, again []*netlinkVIP, links []rtnl.Link, have []rtnl.Addr) error {
 	r.repairs.hit(now)
 	link, err := r.lockedLink(links, true)
 	if err != nil {
@@ -254,7 +258,7 @@ func (r *netlinkRouter) lockedFailed(err error) error {
 }
 
 // lockedMissing notes that an address is not where it was put.
-func (r *netlinkRouter) lockedMissing(v *vip) {
+func (r *netlinkRouter) lockedMissing(v *netlinkVIP) {
 	if v.state == vipOurs {
 		r.stale = append(r.stale, v.at) // it may be there under another name, or useless
 	}
@@ -262,33 +266,9 @@ func (r *netlinkRouter) lockedMissing(v *vip) {
 }
 
 // lockedLost gives an address up, and tells the router.
-func (r *netlinkRouter) lockedLost(v *vip, err error) {
+func (r *netlinkRouter) lockedLost(v *netlinkVIP, err error) {
 	r.lockedMissing(v)
 	v.state = vipGivenUp
 	r.n.stats.Lost++
 	r.lockedTell(AddressLost, v.prefix.Addr(), err)
-}
-
-// backoff spaces repairs of something that is broken again and again.
-type backoff struct {
-	delay time.Duration
-	until time.Time
-}
-
-const (
-	firstBackoff = 10 * time.Millisecond
-	lastBackoff  = time.Second
-	calm         = 10 * time.Second // without a repair, after which it starts over
-)
-
-// wait is how long the next repair must wait.
-func (b *backoff) wait(now time.Time) time.Duration { return max(b.until.Sub(now), 0) }
-
-// hit notes a repair.
-func (b *backoff) hit(now time.Time) {
-	if b.until.IsZero() || now.Sub(b.until) >= calm {
-		b.delay = 0
-	}
-	b.delay = min(max(2*b.delay, firstBackoff), lastBackoff)
-	b.until = now.Add(b.delay)
 }

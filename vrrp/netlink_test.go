@@ -137,7 +137,7 @@ func TestNetlinkInstallAndRemove(t *testing.T) {
 		wantList(t, "after Open", k.list("eth0"), "192.0.2.1/24")
 		mustDo(t, a.Install(background, nlPair4))
 		wantList(t, "held", k.list("eth0"), "192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24")
-		got := k.asked(place{k.index("eth0"), nlPair4[0]})
+		got := k.asked(addrPlace{k.index("eth0"), nlPair4[0]})
 		if want := (rtnl.NewAddr{Index: 1, Prefix: nlPair4[0], Label: "eth0:vip", Protocol: 112, NoPrefixRoute: true}); got != want {
 			t.Errorf("installed as %+v, want %+v", got, want)
 		}
@@ -173,7 +173,7 @@ func TestNetlinkIPv6(t *testing.T) {
 			{Index: 1, Prefix: nlPair6[0], Label: "eth0:vip", Protocol: 112},
 			{Index: 1, Prefix: nlPair6[1], Label: "eth0:vip", Protocol: 112, Deprecated: true},
 		} {
-			if got := k.asked(place{1, tt.Prefix}); got != tt {
+			if got := k.asked(addrPlace{1, tt.Prefix}); got != tt {
 				t.Errorf("installed as %+v, want %+v", got, tt)
 			}
 		}
@@ -354,19 +354,35 @@ func TestNetlinkPolicies(t *testing.T) {
 
 // A failure of duplicate address detection makes an address useless.
 func TestNetlinkDuplicateDetection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		k := newFakeKernel("eth0")
-		a, log := openNetlink(t, k.netlink(), nlRouter6, nlPair6)
-		mustDo(t, a.Install(background, nlPair6))
-		k.edit(func(a *rtnl.Addr) { a.Tentative = true })
-		synctest.Wait()
-		wantList(t, "events", log.take(), "restored 2001:db8::100", "restored fe80::100")
-		if slices.ContainsFunc(k.State().Addrs, func(a rtnl.Addr) bool { return a.Tentative }) {
-			t.Errorf("still tentative: %+v", k.State().Addrs)
-		}
-		mustDo(t, a.Remove(background, nlPair6))
-		mustDo(t, a.Close())
-	})
+	for _, tt := range []struct {
+		policy LossPolicy
+		events []string
+		useful bool
+	}{
+		{Reinstall, []string{"restored 2001:db8::100", "restored fe80::100"}, true},
+		{Resign, []string{"lost 2001:db8::100", "lost fe80::100"}, false},
+		{Ignore, []string{}, false},
+	} {
+		t.Run(tt.policy.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newFakeKernel("eth0")
+				a, log := openNetlink(t, k.netlink(OnLoss(tt.policy)), nlRouter6, nlPair6)
+				mustDo(t, a.Install(background, nlPair6))
+				k.edit(func(a *rtnl.Addr) { a.Tentative = true })
+				synctest.Wait()
+				wantList(t, "events", log.take(), tt.events...)
+				if tt.useful {
+					wantList(t, "held", k.list("eth0"), "2001:db8::100/128", "fe80::100/64")
+					if slices.ContainsFunc(k.State().Addrs, func(a rtnl.Addr) bool { return a.Tentative }) {
+						t.Errorf("still tentative: %+v", k.State().Addrs)
+					}
+				}
+				mustDo(t, a.Remove(background, nlPair6))
+				wantList(t, "removed", k.list("eth0"))
+				mustDo(t, a.Close())
+			})
+		})
+	}
 }
 
 // A watcher that is behind must not make a loss of what was installed just now.
@@ -465,7 +481,7 @@ func TestNetlinkLinkDownAndUp(t *testing.T) {
 
 				mustDo(t, a.Remove(background, nlPair6))
 				mustDo(t, k.SetUp(1, false))
-				time.Sleep(calm)
+				time.Sleep(backoffCalm)
 				mustDo(t, a.Install(background, nlPair6)) // what a link that is down would lose again
 				mustDo(t, k.SetUp(1, true))
 				synctest.Wait()
@@ -682,7 +698,7 @@ func TestNetlinkAdversary(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	t0 := time.Now()
-	var b backoff
+	var b repairBackoff
 	now := t0
 	var waits []time.Duration
 	for range 10 {
@@ -694,7 +710,7 @@ func TestBackoff(t *testing.T) {
 	if w := []time.Duration{10 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, 320 * ms, 640 * ms, time.Second, time.Second, time.Second}; !slices.Equal(waits, w) {
 		t.Errorf("waits %v, want %v", waits, w)
 	}
-	now = now.Add(calm)
+	now = now.Add(backoffCalm)
 	if b.hit(now); b.wait(now) != firstBackoff {
 		t.Errorf("wait %v after a calm, want %v", b.wait(now), firstBackoff)
 	}
@@ -708,7 +724,7 @@ func TestNetlinkLifetime(t *testing.T) {
 		k := newFakeKernel("eth0")
 		a, log := openNetlink(t, k.netlink(AddressLifetime(30*time.Second)), nlRouter4, nlPair4)
 		mustDo(t, a.Install(background, nlPair4))
-		if got := k.asked(place{1, nlPair4[0]}).Lifetime; got != 30*time.Second {
+		if got := k.asked(addrPlace{1, nlPair4[0]}).Lifetime; got != 30*time.Second {
 			t.Errorf("lifetime %v, want 30s", got)
 		}
 		time.Sleep(time.Minute + time.Millisecond)

@@ -28,8 +28,9 @@ const (
 // Watcher follows links and addresses. It is level-triggered: after a lost
 // message it reads everything anew.
 type Watcher struct {
-	conn    *Conn // for lists
-	owned   bool  // close conn too
+	conn    *Conn                  // for lists
+	owned   bool                   // close conn too
+	list    func() (*table, error) // conn.load; tests do more
 	socket  *socket
 	table   *table // belongs to run
 	changed func(*State)
@@ -63,20 +64,27 @@ func Watch(changed func(*State)) (*Watcher, error) {
 func (c *Conn) Watch(changed func(*State)) (*Watcher, error) { return c.watch(changed, receiveBuffer) }
 
 func (c *Conn) watch(changed func(*State), buffer int) (*Watcher, error) {
-	// The subscription comes first: what changes after the list was read is
-	// announced, and what is announced and in the list too does no harm.
+	w, err := c.newWatcher(changed, buffer)
+	if err == nil {
+		w.running.Go(w.run)
+	}
+	return w, err
+}
+
+// newWatcher subscribes first, and then lists: what changes after the list was read
+// is announced, and what is announced and in the list too does no harm.
+func (c *Conn) newWatcher(changed func(*State), buffer int) (*Watcher, error) {
 	s, err := open(groups)
 	if err != nil {
 		return nil, err
 	}
 	_ = s.conn.SetReadBuffer(buffer)
-	w := &Watcher{conn: c, socket: s, changed: changed, done: make(chan struct{})}
+	w := &Watcher{conn: c, list: c.load, socket: s, changed: changed, done: make(chan struct{})}
 	if w.table, err = c.load(); err != nil {
 		_ = s.close()
 		return nil, err
 	}
 	w.state.Store(w.table.snapshot())
-	w.running.Go(w.run)
 	return w, nil
 }
 
@@ -150,7 +158,7 @@ func (w *Watcher) drain(wait bool) (lost error) {
 func (w *Watcher) resync() bool {
 	for {
 		w.resyncs.Add(1)
-		t, err := w.conn.load()
+		t, err := w.list()
 		if err == nil {
 			w.table = t
 			return true

@@ -194,6 +194,39 @@ func TestWatchResync(t *testing.T) {
 	})
 }
 
+// TestWatchLosesDuringResync loses messages again while everything is read anew.
+// The kernel says so only if the socket was emptied before.
+func TestWatchLosesDuringResync(t *testing.T) {
+	if !need.Namespace(t) {
+		return
+	}
+	n, c := rtnltest.New(t), dial(t)
+	n.Wire("eth0", "peer0")
+	flood := func(net int) {
+		for i := range 256 {
+			n.Address("eth0", fmt.Sprintf("10.%d.%d.1/32", net, i))
+		}
+	}
+	f := &follower{states: make(chan *State, 4096)}
+	var err error
+	if f.Watcher, err = c.newWatcher(func(s *State) { f.states <- s }, 4096); err != nil {
+		t.Fatal(err)
+	}
+	lists := 0
+	f.list = func() (*table, error) {
+		read, err := c.load()
+		if lists++; lists == 1 {
+			flood(2)
+			n.Address("lo", "203.0.113.1/32") // the last change, and a lost one
+		}
+		return read, err
+	}
+	flood(1)
+	f.running.Go(f.run)
+	defer f.Close()
+	f.until(t, "the last change", func(s *State) bool { return s.has("203.0.113.1/32") })
+}
+
 // TestWatchOnlyChanges repeats what is known already: nobody is told.
 func TestWatchOnlyChanges(t *testing.T) {
 	if !need.Namespace(t) {
