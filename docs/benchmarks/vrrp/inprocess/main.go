@@ -29,6 +29,7 @@ var (
 	garbage     = flag.Int("garbage", 200, "garbage that the process makes beside the proxy, in MB a second")
 	connections = flag.Int("connections", 64, "client connections, at each door")
 	backup      = flag.String("backup", "mainstay", "who is the Backup: mainstay or keepalived")
+	verbose     = flag.Bool("v", false, "list every takeover, and every gap of more than two intervals")
 	role        = flag.String("role", "", "used by the program itself")
 )
 
@@ -80,6 +81,11 @@ func measure(t lab.T) {
 	bench.Sleep(t, *duration)
 	c := bench.Watch(l.Since(mark))
 	used := bench.CPU(t, n.PID()) - before
+	for _, e := range c.Events {
+		if *verbose {
+			t.Logf("%s", e)
+		}
+	}
 	passed := time.Since(began)
 	_, resident := bench.Memory(t, n.PID())
 	for _, p := range []*lab.Process{client, n} { // each has a last word

@@ -19,17 +19,17 @@ type Cadence struct {
 // Watch looks at the adverts after a mark.
 func Watch(frames []lab.Frame) Cadence {
 	var c Cadence
-	var last time.Time
-	rival := false
+	var last, rival time.Time
 	for _, f := range frames {
 		switch {
 		case f.Kind != lab.Advert:
 		case f.Host == 2 && f.Priority > 0:
-			if !rival {
+			// One that yields again answers once before it does.
+			if f.At.Sub(rival) > 2*f.Interval {
 				c.Takeovers++
 				c.Events = append(c.Events, fmt.Sprintf("%s takeover", f.At.Format(time.TimeOnly)))
 			}
-			rival = true
+			rival = f.At
 		case f.Host == 1:
 			if !last.IsZero() {
 				gap := f.At.Sub(last)
@@ -38,7 +38,7 @@ func Watch(frames []lab.Frame) Cadence {
 					c.Events = append(c.Events, fmt.Sprintf("%s gap of %v", f.At.Format(time.TimeOnly), gap))
 				}
 			}
-			c.Adverts, last, rival = c.Adverts+1, f.At, false
+			c.Adverts, last = c.Adverts+1, f.At
 		}
 	}
 	return c
