@@ -5,17 +5,16 @@ import "time"
 // update adopts new settings without a transition.
 func (m *machine) update(now instant, set settings) {
 	old, claimed := m.set.interval, m.effective()
+	set.plan = set.plan.resolve()
+	replan := set.plan != m.set.plan
 	m.claim(now, func() {
 		m.set = set
 		if !m.heard {
 			m.learned = set.interval
 		}
 	})
-	if plan := set.plan.resolve(); plan != m.plan {
-		m.plan = plan
-		if m.news.burst != never {
-			m.held(now)
-		}
+	if replan && m.news.burst != never {
+		m.held(now)
 	}
 	if m.holdAt != never && (!m.preempts() || set.preemptDelay == 0) {
 		m.holdAt = never

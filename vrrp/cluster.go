@@ -20,8 +20,10 @@ type cluster struct {
 }
 
 func newCluster(members []*machine) *cluster {
-	for _, m := range members {
-		m.grouped = len(members) > 1
+	if len(members) > 1 {
+		for _, m := range members {
+			m.seen = new(sighting)
+		}
 	}
 	return &cluster{members: members, waiting: never}
 }
@@ -141,10 +143,10 @@ func (c *cluster) leave(now instant) {
 func (c *cluster) verdict(now instant) int {
 	c.waiting = never
 	for i, m := range c.members {
-		if m.state != Active || m.yielding {
+		if m.state != Active || m.yielding || !m.grouped() {
 			continue
 		}
-		switch s := &m.seen; {
+		switch s := m.seen; {
 		case s.kind == seenNobody || after(s.at, time.Duration(m.set.adverts)*s.interval) <= now:
 			s.kind = seenNobody
 		case s.kind == seenWorse && m.losing > m.set.adverts:

@@ -25,10 +25,10 @@ type terms struct {
 	sorted   []netip.Addr // the same, in order
 	auth     AuthType     // version 2
 	password Password
-	checksum Checksum // as configured
-	form     Checksum // sent: ChecksumAuto until one was heard
-	signing  signing
-	hmac     *authenticator // of signing; nil: adverts carry no trailer
+	checksum Checksum       // as configured
+	form     Checksum       // sent: ChecksumAuto until one was heard
+	signing  *signing       // nil: adverts carry no trailer
+	hmac     *authenticator // of signing, nil likewise
 
 	to     []netip.AddrPort // where adverts go: the group, or each peer
 	listed []listed         // unicast: who is heard; none: to is a group
@@ -40,14 +40,21 @@ type listed struct {
 	minTTL, maxTTL uint8
 }
 
+// scratch is room for the adverts at hand. The codecs of one engine share it.
+type scratch struct {
+	heard   Advert   // the last one that was good
+	packets []Packet // sent last
+}
+
 // newCodec is for the router vrid as c has it, that sends as self to the peers
 // of link.
-func newCodec(c *config, vrid uint8, family Family, self netip.AddrPort, addrs []netip.Addr, link Link) *codec {
+func newCodec(c *config, vrid uint8, family Family, self netip.AddrPort, addrs []netip.Addr, link Link, room *scratch) *codec {
 	k := &codec{terms: terms{vrid: vrid, version: uint8(c.version), family: family, self: self, interval: c.interval}}
 	if k.version == 0 {
 		k.version = version3
 	}
-	k.in.terms, k.out.terms = &k.terms, &k.terms
+	k.in.terms, k.in.advert = &k.terms, &room.heard
+	k.out.terms, k.out.room = &k.terms, room
 	k.to = link.Peers()
 	if !slices.ContainsFunc(k.to, func(a netip.AddrPort) bool { return a.Addr().IsMulticast() }) {
 		for _, a := range k.to {
@@ -86,8 +93,10 @@ func (k *codec) speakers() []Speaker { return k.in.heard.list() }
 
 // setAddrs changes the virtual addresses.
 func (k *codec) setAddrs(addrs []netip.Addr) {
-	k.addrs, k.sorted = addrs, slices.Clone(addrs)
-	slices.SortFunc(k.sorted, netip.Addr.Compare)
+	k.addrs, k.sorted = addrs, addrs
+	if !slices.IsSortedFunc(addrs, netip.Addr.Compare) {
+		k.sorted = slices.SortedFunc(slices.Values(addrs), netip.Addr.Compare)
+	}
 }
 
 // setIdentity changes what this speaker sends as.
@@ -128,12 +137,12 @@ func (k *codec) setDialect(c *config) {
 	if k.checksum != c.dialect.checksum {
 		k.checksum, k.form = c.dialect.checksum, c.dialect.checksum
 	}
-	switch k.signing = *c.keys(); {
-	case k.signing.active.id == 0:
+	switch k.signing = c.keys(); {
+	case k.signing == nil:
 		k.hmac = nil
 	case k.hmac == nil:
-		k.hmac = newHMAC(&k.signing, k.family, k.interval, len(k.listed))
+		k.hmac = newHMAC(k.signing, k.family, k.interval, len(k.listed))
 	default:
-		k.hmac.adopt(&k.signing, k.interval)
+		k.hmac.adopt(k.signing, k.interval)
 	}
 }

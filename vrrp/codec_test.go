@@ -56,7 +56,7 @@ func testCodec(t testing.TB, self string, vips []netip.Prefix, to []string, opts
 	for _, a := range to {
 		link.to = append(link.to, netip.MustParseAddrPort(a))
 	}
-	return newCodec(&c, 51, familyOf(me.Addr()), me, addrsOf(vips), link)
+	return newCodec(&c, 51, familyOf(me.Addr()), me, addrsOf(vips), link, new(scratch))
 }
 
 func TestAllocationsOfCodec(t *testing.T) {

@@ -137,10 +137,10 @@ func TestRFC9568_7_3_VirtualRouterMAC(t *testing.T) {
 // RFC 9568 section 8.3.2, erratum 8298: an owner reports every other one, and a
 // router that is none does not.
 func TestErratum8298_OwnerIsReported(t *testing.T) {
-	t1 := after(t0, 400*time.Millisecond)
 	owner := newRig(t, owns).quietly(t0, event{kind: evStart})
-	for range 3 {
-		owner.step(t1, heard(255, lowPeer), "warn owners, warn losing, send 255", Active, 600*time.Millisecond)
+	for i := range 3 {
+		passed := time.Duration(i+1) * 100 * time.Millisecond
+		owner.step(after(t0, passed), heard(255, lowPeer), "warn owners, warn losing, send 255", Active, time.Second-passed)
 	}
 	newRig(t).backup().step(t0, heard(255, lowPeer), "", Backup, down100)
 }

@@ -9,7 +9,7 @@ import (
 type dialect struct {
 	password string
 	checksum Checksum
-	signing  signing
+	signing  *signing // nil: not at all
 }
 
 // WithVersion sets the version of the protocol, 3 (RFC 9568) or 2 (RFC 3768,
@@ -48,7 +48,7 @@ func (c *config) checkDialect(f Family) error {
 		if c.version == version3 {
 			bad("WithPassword: version 3 has no passwords, see WithHMAC")
 		}
-		if c.keys().active.id != 0 {
+		if s := c.keys(); s != nil && s.active.id != 0 {
 			bad("WithPassword cannot be combined with an HMAC key")
 		}
 	}
@@ -70,10 +70,10 @@ func (c *config) checkDialect(f Family) error {
 }
 
 // keys is how adverts are signed: as WithHMAC says, or with the key that the
-// transport brings.
+// transport brings; nil: not at all.
 func (c *config) keys() *signing {
-	if b, ok := c.transport.(bound); ok && c.dialect.signing.active.id == 0 {
+	if b, ok := c.transport.(bound); ok && c.dialect.signing == nil {
 		return &signing{active: b.hmacKey()}
 	}
-	return &c.dialect.signing
+	return c.dialect.signing
 }

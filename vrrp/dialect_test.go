@@ -111,7 +111,6 @@ func TestKeysOfTheTransport(t *testing.T) {
 	for want, opts := range map[string][]Option{
 		"[hmac-key-1]":            {WithTransport(udp)},
 		"[hmac-key-2 hmac-key-1]": {WithTransport(udp), WithHMAC(testKey(2), HMACAlso(testKey(1)))},
-		"[hmac-key-0]":            nil,
 	} {
 		c := defaults()
 		for _, o := range opts {
@@ -120,6 +119,9 @@ func TestKeysOfTheTransport(t *testing.T) {
 		if got := fmt.Sprint(c.keys().keys()); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+	}
+	if c := defaults(); c.keys() != nil {
+		t.Errorf("%v without keys", c.keys())
 	}
 }
 

@@ -101,7 +101,7 @@ func (m *machine) activeHears(now instant, ev *event) {
 		m.send(m.effective())
 		m.timer = after(now, m.period())
 		m.announceAgain(now) // only an Active router resigns: it may have announced after us
-		m.seen.kind = seenNobody
+		m.see(now, seenNobody, ev, ReasonNone)
 	case why != ReasonNone:
 		m.lose(now, ev, why)
 	default:
@@ -112,7 +112,7 @@ func (m *machine) activeHears(now instant, ev *event) {
 
 // lose leaves to a better router, unless a group has to agree.
 func (m *machine) lose(now instant, ev *event, why Reason) {
-	if m.grouped {
+	if m.grouped() {
 		m.see(now, seenBetter, ev, why)
 		return
 	}
@@ -134,11 +134,18 @@ func (m *machine) loses(now instant, ev *event) {
 	if m.losing > m.set.adverts {
 		m.warn(warnOneWay, ev.from)
 	}
-	if !m.set.quirks.silentOnLosing {
+	if !m.set.quirks.silentOnLosing && now >= m.answer {
 		m.send(m.effective())
+		m.answer = after(now, min(m.set.interval, time.Second)/answers)
 	}
 	m.announceAgain(now)
 }
+
+// answers is how many losing adverts are answered in an interval or a second,
+// whichever is shorter; all speakers hear each. Where two of them both believe to
+// win, each answer of one is a losing advert to the other: without a limit they
+// would talk as fast as the network carries it.
+const answers = 16
 
 // concede leaves Active to a better router. It answers once first: after a split
 // the winner must learn that there was somebody to announce against.

@@ -27,6 +27,7 @@ type engine struct {
 	over    bool      // run is to return
 	shared  bool      // it has a goroutine of its own, or that of Run
 	batch   [8]Packet // to receive into, shared by all sessions
+	scratch scratch   // likewise
 }
 
 // waiter is how an engine learns that there is something to do. Its methods are
@@ -60,8 +61,9 @@ type source interface {
 }
 
 // budget is how many packets a source receives between two looks at the clock.
-// It is more than the receive buffer of a socket holds.
-const budget = 512
+// It is more than the receive buffer of a socket holds: what arrived before a
+// deadline is heard before it is honoured.
+const budget = 4096
 
 func newEngine(w waiter) *engine {
 	e := &engine{start: time.Now(), waiter: w}

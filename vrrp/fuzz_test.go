@@ -124,7 +124,7 @@ func FuzzInspect(f *testing.F) {
 		}
 		n := messageLen(b, k.family)
 		var a Advert
-		if err := a.Parse(b[:n], from.Addr(), to.Addr()); err != nil || !a.equal(k.in.advert) || p.AH || ttl != 0 && ttl != 255 {
+		if err := a.Parse(b[:n], from.Addr(), to.Addr()); err != nil || !a.equal(*k.in.advert) || p.AH || ttl != 0 && ttl != 255 {
 			t.Errorf("heard %+v, Parse() = %+v, %v", k.in.advert, a, err)
 		}
 		if why := k.in.inspect(&p, wall); why == 0 && len(b) > n {

@@ -30,7 +30,7 @@ func (s *session) receive(p *Packet) {
 		wall = s.wall()
 	}
 	why := s.codec.in.inspect(p, wall)
-	a, r, interval := &s.codec.in.advert, s.r, s.machine.set.interval
+	a, r, interval := s.codec.in.advert, s.r, s.machine.set.interval
 	r.mu.Lock()
 	if why != 0 {
 		r.lockedDrops()[why]++

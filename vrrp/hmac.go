@@ -14,7 +14,7 @@ type HMACOption func(*signing)
 
 // signing is how adverts are signed.
 type signing struct {
-	active    HMACKey // id 0: not at all
+	active    HMACKey
 	also      []HMACKey
 	mode      hmacMode
 	monotonic bool
@@ -53,7 +53,7 @@ const (
 func WithHMAC(active HMACKey, opts ...HMACOption) Option {
 	s := signing{active: active}
 	s.err = option.Apply(&s, opts)
-	return func(c *config) { c.dialect.signing, c.named = s, c.named|namedHMAC }
+	return func(c *config) { c.dialect.signing, c.named = &s, c.named|namedHMAC }
 }
 
 // HMACAlso accepts adverts signed with further keys. Ids are unique.

@@ -509,14 +509,14 @@ func TestMarksForgetTheOldestSpeaker(t *testing.T) {
 	if got := m.find(at(0)).seq; got != 100 {
 		t.Errorf("mark = %d, want 100", got)
 	}
-	if n := len(newMarks(9).slots); n != 9 {
-		t.Errorf("%d slots for 9 peers", n)
+	if n := len(newMarks(minMarks + 5).slots); n != minMarks+5 {
+		t.Errorf("%d slots for %d peers", n, minMarks+5)
 	}
 	if m.grow(2); len(m.slots) != minMarks {
 		t.Errorf("%d slots after it grew to 2", len(m.slots))
 	}
-	if m.grow(6); len(m.slots) != 6 || m.find(at(0)) == nil {
-		t.Errorf("%d slots after it grew to 6, and 0 is %v", len(m.slots), m.find(at(0)))
+	if m.grow(minMarks + 2); len(m.slots) != minMarks+2 || m.find(at(0)) == nil {
+		t.Errorf("%d slots after it grew by 2, and 0 is %v", len(m.slots), m.find(at(0)))
 	}
 }
 

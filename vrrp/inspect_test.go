@@ -326,7 +326,7 @@ func TestSetPeers(t *testing.T) {
 		t.Error(got)
 	}
 	var peers []Peer
-	for i := 3; i < 10; i++ {
+	for i := 3; i < minMarks+10; i++ {
 		peers = append(peers, Peer{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})})
 	}
 	in.setPeers(peers)
@@ -498,11 +498,14 @@ func TestSpeakersAreBounded(t *testing.T) {
 			t.Fatal(why)
 		}
 	}
-	for i := range 20 {
+	want := []string{"192.0.2.1:0"}
+	for i := range 2 * minMarks {
 		hear(i + 1)
 		hear(1)
+		if i > minMarks {
+			want = append(want, fmt.Sprintf("192.0.2.%d:0", i+1))
+		}
 	}
-	want := []string{"192.0.2.1:0", "192.0.2.18:0", "192.0.2.19:0", "192.0.2.20:0"}
 	var got []string
 	for _, s := range in.in.heard.list() {
 		got = append(got, s.Addr.String())

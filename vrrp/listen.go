@@ -18,6 +18,8 @@ var groups = [...]netip.Addr{
 // are wrong, behind an authentication header, or sent by this host. It takes no
 // part in any election. It joins the groups of RFC 9568, so that switches that
 // snoop deliver; a message for another group or host is heard if it comes anyway.
+// Of a message in IPv6 fragments, which one with more than 90 addresses is, nothing
+// is heard.
 //
 // f is called in the goroutine of Listen, in order; while it works, messages
 // wait in a socket buffer and may be lost. What it is given is its own.

@@ -9,8 +9,7 @@ import (
 // with the extensions that doc.go lists. It holds no clock, socket, goroutine
 // or log: step takes the time and returns what to do.
 type machine struct {
-	set  settings
-	plan AnnouncePlan   // of set, resolved
+	set  settings       // with the plan resolved
 	self netip.AddrPort // this speaker's identity, for the tie-break
 
 	state   State
@@ -37,23 +36,27 @@ type machine struct {
 	yieldTo  State         // where that ends
 	paced    int           // Active: adverts left to send at pace, see update
 	pace     time.Duration // Active: the interval before it grew
-	grouped  bool          // a member of a cluster, which decides
 	wants    bool          // grouped Backup: would be Active, because of why
 	why      Reason        // likewise
 	heardAt  instant       // Backup: the last advert
-	seen     sighting      // grouped Active: somebody else who is
+	seen     *sighting     // of a member of a cluster, which decides; Active: somebody else who is
 
 	losing int      // Active: adverts in a row of rival, which has a lower claim and does not leave
+	answer instant  // Active: before that none of them is answered
 	news   pacer    // Active: when the neighbours are told
 	out    []action // reused by every step
 }
 
 func newMachine(set settings, self netip.AddrPort) *machine {
+	set.plan = set.plan.resolve()
 	return &machine{
 		set: set, self: self, standby: set.standby, timer: never, retryAt: never, holdAt: never, learned: set.interval,
-		plan: set.plan.resolve(), news: stopped(),
+		news: stopped(),
 	}
 }
+
+// grouped reports whether a cluster decides for it.
+func (m *machine) grouped() bool { return m.seen != nil }
 
 // deadline returns when step wants evTick next, or never. A driver hands over
 // what it has received before it honours a deadline.
@@ -156,7 +159,7 @@ func (m *machine) tick(now instant) {
 // held is the end of an Install.
 func (m *machine) held(now instant) {
 	if m.state == Active && !m.yielding {
-		m.news.begin(now, &m.plan, m.set.interval)
+		m.news.begin(now, &m.set.plan, m.set.interval)
 		m.tell(now)
 	}
 }
@@ -165,14 +168,14 @@ func (m *machine) held(now instant) {
 // addresses are installed there is nothing to tell.
 func (m *machine) announceAgain(now instant) {
 	if m.news.burst != never {
-		m.news.again(now, &m.plan, m.set.interval)
+		m.news.again(now, &m.set.plan, m.set.interval)
 		m.tell(now)
 	}
 }
 
 // tell announces as often as is due.
 func (m *machine) tell(now instant) {
-	for range m.news.tick(now, &m.plan) {
+	for range m.news.tick(now, &m.set.plan) {
 		m.do(action{kind: actAnnounce})
 	}
 }
@@ -215,7 +218,7 @@ func (m *machine) begin(now instant) {
 
 // promote becomes Active, unless a group has to agree.
 func (m *machine) promote(now instant, why Reason, rival netip.AddrPort) {
-	if m.grouped {
+	if m.grouped() {
 		m.want(why)
 		return
 	}
@@ -255,9 +258,12 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	m.timer, m.holdAt = never, never
 	m.learned, m.heard = m.set.interval, false
 	m.skewed, m.beaten, m.waited, m.rival = false, false, false, netip.AddrPort{}
-	m.yielding, m.paced, m.losing = false, 0, 0
+	m.yielding, m.paced, m.losing, m.answer = false, 0, 0, 0
 	m.news = stopped()
-	m.wants, m.seen = false, sighting{}
+	m.wants = false
+	if m.grouped() {
+		*m.seen = sighting{}
+	}
 	if to == Initialize {
 		m.rest()
 	}

@@ -224,7 +224,7 @@ func (r *netlinkRouter) lockedClean(links []rtnl.Link, link rtnl.Link, vips []ne
 	for _, a := range have {
 		own := slices.ContainsFunc(vips, func(p netip.Prefix) bool { return p.Addr() == a.Prefix.Addr() })
 		tagged := a.Protocol == n.config.protocol
-		if own && (tagged || !r.session.tags) || tagged && n.config.sweep && !n.lockedHas(a) {
+		if own && (tagged || !r.session.tags && !r.vr.Owner) || tagged && n.config.sweep && !n.lockedHas(a) {
 			doomed = append(doomed, addrPlace{link.Index, a.Prefix})
 		}
 	}

@@ -63,7 +63,9 @@ const defaultAddressProtocol = 112
 
 // AddressProtocol sets the number by which addresses are known as ours
 // (IFA_PROTO, Linux 5.18; "proto" in the output of ip address), 4 to 255, default
-// 112. Programs that share an interface need different ones if they sweep.
+// 112. Programs that share an interface need different ones if they sweep. An older
+// kernel keeps no number: there, whatever has one of the router's own addresses is
+// taken for a leftover at the start, unless the router is the owner (priority 255).
 func AddressProtocol(n uint8) NetlinkOption { return func(c *netlinkConfig) { c.protocol = n } }
 
 // AddressNoPrefixRoute installs addresses without a route to their subnet

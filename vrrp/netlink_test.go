@@ -186,16 +186,19 @@ func TestNetlinkIPv6(t *testing.T) {
 // TestNetlinkLeftovers is a host where an earlier process was killed.
 func TestNetlinkLeftovers(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		tags bool
-		opts []NetlinkOption
-		want []string // what Open leaves
+		name  string
+		tags  bool
+		owner bool
+		opts  []NetlinkOption
+		want  []string // what Open leaves
 	}{
-		{"ours with our number", true, nil, []string{"192.0.2.1/24", "192.0.2.101/24", "192.0.2.200/24", "192.0.2.201/24"}},
-		{"all with our number", true, []NetlinkOption{SweepLeftovers()}, []string{"192.0.2.1/24", "192.0.2.101/24", "192.0.2.201/24"}},
-		{"another number", true, []NetlinkOption{AddressProtocol(99)}, []string{"192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24", "192.0.2.200/24"}},
-		{"no numbers at all", false, nil, []string{"192.0.2.1/24", "192.0.2.200/24", "192.0.2.201/24"}},
-		{"nothing to sweep without numbers", false, []NetlinkOption{SweepLeftovers()}, []string{"192.0.2.1/24", "192.0.2.200/24", "192.0.2.201/24"}},
+		{"ours with our number", true, false, nil, []string{"192.0.2.1/24", "192.0.2.101/24", "192.0.2.200/24", "192.0.2.201/24"}},
+		{"all with our number", true, false, []NetlinkOption{SweepLeftovers()}, []string{"192.0.2.1/24", "192.0.2.101/24", "192.0.2.201/24"}},
+		{"another number", true, false, []NetlinkOption{AddressProtocol(99)}, []string{"192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24", "192.0.2.200/24"}},
+		{"no numbers at all", false, false, nil, []string{"192.0.2.1/24", "192.0.2.200/24", "192.0.2.201/24"}},
+		{"no numbers, and the addresses are those of the host", false, true, nil,
+			[]string{"192.0.2.1/24", "192.0.2.100/24", "192.0.2.101/24", "192.0.2.200/24", "192.0.2.201/24"}},
+		{"nothing to sweep without numbers", false, false, []NetlinkOption{SweepLeftovers()}, []string{"192.0.2.1/24", "192.0.2.200/24", "192.0.2.201/24"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -211,7 +214,9 @@ func TestNetlinkLeftovers(t *testing.T) {
 					vips = nlPair4
 				}
 				n := k.netlink(tt.opts...)
-				a, _ := openNetlink(t, n, nlRouter4, vips)
+				vr := nlRouter4
+				vr.Owner = tt.owner
+				a, _ := openNetlink(t, n, vr, vips)
 				wantList(t, "after Open", k.list("eth0"), tt.want...)
 				if got, want := int(n.Snapshot().Leftovers), 5-len(tt.want); got != want {
 					t.Errorf("%d leftovers counted, want %d", got, want)

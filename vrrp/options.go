@@ -227,7 +227,8 @@ func WithVIPs(vips ...netip.Prefix) Option {
 
 // WithLogger sets the logger; default none, which is also what nil means.
 // Transitions are logged at Info, what an operator should look at at Warn,
-// failures at Error.
+// failures at Error. Its handler is called by the goroutine that runs the
+// router, and must not wait for the router: Update, Yield and Resume do.
 func WithLogger(log *slog.Logger) Option {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

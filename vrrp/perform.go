@@ -42,7 +42,7 @@ func (s *session) sentForm() {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.checksum = s.codec.out.advert.Checksum
+	r.checksum = s.codec.form
 }
 
 // holds tells the core that the addresses are held, and may be announced.

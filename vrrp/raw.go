@@ -124,7 +124,9 @@ func RawTransport(iface string, opts ...RawOption) (*Raw, error) {
 }
 
 func newRaw(iface string, c rawConfig, net rawNetwork) *Raw {
-	return &Raw{iface: iface, config: c, net: net, links: map[rawKey]*rawLink{}, ports: map[rawPlace]*rawPort{}}
+	r := &Raw{iface: iface, config: c, net: net, links: map[rawKey]*rawLink{}, ports: map[rawPlace]*rawPort{}}
+	r.vips.mark(defaultAddressProtocol)
+	return r
 }
 
 // Interface returns the name of the interface.
@@ -200,6 +202,7 @@ func (r *Raw) Open(_ context.Context, vr VirtualRouter) (Link, error) {
 	}
 	l := newRawLink(r, key, vr, claim)
 	r.links[key] = l
+	r.vips.mark(vr.tag)
 	return l, nil
 }
 

@@ -74,11 +74,28 @@ func (c *claimed) release(claim any) {
 	delete(c.m, claim)
 }
 
-// vipList is the virtual addresses of all routers on an interface.
+// vipList is the virtual addresses of all routers on an interface, and how those
+// are marked that an earlier process may have left there.
 type vipList struct {
 	mu     sync.Mutex // guards everything below
 	lists  map[*rawLink][]netip.Prefix
 	sorted []netip.Addr // all of them; nil: not known
+	tags   tagSet       // of every router there has been
+}
+
+// tagSet is a set of address protocols.
+type tagSet [4]uint64
+
+func (s *tagSet) add(tag uint8)      { s[tag/64] |= 1 << (tag % 64) }
+func (s *tagSet) has(tag uint8) bool { return s[tag/64]&(1<<(tag%64)) != 0 }
+
+// mark adds an address protocol; 0 is none.
+func (v *vipList) mark(tag uint8) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if tag != 0 {
+		v.tags.add(tag)
+	}
 }
 
 // set replaces those of one router; nil removes them.
@@ -97,12 +114,12 @@ func (v *vipList) set(l *rawLink, vips []netip.Prefix) {
 	}
 }
 
-// all returns them in order. Nobody modifies the slice.
-func (v *vipList) all() []netip.Addr {
+// all returns them in order, and the marks. Nobody modifies the slice.
+func (v *vipList) all() ([]netip.Addr, tagSet) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.sorted != nil {
-		return v.sorted
+		return v.sorted, v.tags
 	}
 	v.sorted = make([]netip.Addr, 0, len(v.lists))
 	for _, vips := range v.lists {
@@ -111,5 +128,5 @@ func (v *vipList) all() []netip.Addr {
 		}
 	}
 	slices.SortFunc(v.sorted, netip.Addr.Compare)
-	return v.sorted
+	return v.sorted, v.tags
 }

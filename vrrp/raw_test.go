@@ -301,7 +301,7 @@ func TestRawFollowsTheInterface(t *testing.T) {
 			}, time.Second, Fault, []string{"source"}, nil},
 			{"one of ours is none", func(n *rawNet) {
 				n.change(func(s *rtnl.State) {
-					s.Addrs = []rtnl.Addr{{Index: eth0Index, Prefix: netip.MustParsePrefix("192.0.2.9/24"), Protocol: addressProtocol}}
+					s.Addrs = []rtnl.Addr{{Index: eth0Index, Prefix: netip.MustParsePrefix("192.0.2.9/24"), Protocol: defaultAddressProtocol}}
 				})
 			}, time.Second, Fault, []string{"source"}, nil},
 			{"a tentative one is none", func(n *rawNet) {
@@ -763,6 +763,25 @@ func TestRawHearsBeforeItBegins(t *testing.T) {
 		synctest.Wait()
 		if heard != 1 {
 			t.Errorf("%d sockets let the advert in, want 1", heard)
+		}
+	})
+}
+
+// An address that carries the number of the router's own address manager is a
+// leftover, and goes.
+func TestRawSourceIsNoLeftover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newRawNet()
+		n.change(func(s *rtnl.State) {
+			s.Addrs = []rtnl.Addr{
+				{Index: eth0Index, Prefix: netip.MustParsePrefix("192.0.2.7/24"), Protocol: 99},
+				{Index: eth0Index, Prefix: netip.MustParsePrefix("192.0.2.9/24")},
+			}
+		})
+		r := run(t, vips4, WithTransport(n.raw(t)), WithAddresses(newFakeKernel("eth0").netlink(AddressProtocol(99))))
+		synctest.Wait()
+		if got := r.Snapshot().Local.Addr(); got != netip.MustParseAddr("192.0.2.9") {
+			t.Errorf("adverts come from %v", got)
 		}
 	})
 }

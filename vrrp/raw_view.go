@@ -7,9 +7,6 @@ import (
 	"github.com/mainstay-ha/mainstay/vrrp/internal/rtnl"
 )
 
-// addressProtocol is how addresses are marked that this package has installed.
-const addressProtocol = 112
-
 // rawView is what a port sees of the interface at one moment. It finds the
 // address that most routers send from once.
 type rawView struct {
@@ -20,13 +17,15 @@ type rawView struct {
 
 	family int
 	vips   []netip.Addr // in order
+	tags   tagSet
 	common netip.Addr
 	known  bool
 }
 
 // glance looks at the interface now, without the socket: any goroutine may.
 func (p *rawPort) glance() *rawView {
-	v := &rawView{state: p.watcher.State(), family: int(p.place.family), vips: p.raw.vips.all()}
+	v := &rawView{state: p.watcher.State(), family: int(p.place.family)}
+	v.vips, v.tags = p.raw.vips.all()
 	v.link, _ = v.state.Link(p.raw.iface)
 	return v
 }
@@ -71,7 +70,7 @@ func (v *rawView) source(l *rawLink) netip.Addr {
 // skip reports whether adverts must not come from an address: it moves.
 func (v *rawView) skip(a rtnl.Addr) bool {
 	_, virtual := slices.BinarySearchFunc(v.vips, a.Prefix.Addr(), netip.Addr.Compare)
-	return virtual || a.Protocol == addressProtocol
+	return virtual || v.tags.has(a.Protocol)
 }
 
 // own returns a if this host has it; a link-local one only on the interface.

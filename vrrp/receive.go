@@ -11,7 +11,7 @@ import (
 type inspector struct {
 	*terms
 	heard  speakers
-	advert Advert // the last one that was good
+	advert *Advert // the last one that was good
 }
 
 // inspect reads a packet into in.advert, or tells why it is dropped. A packet
@@ -39,7 +39,7 @@ func (in *inspector) inspect(p *Packet, wall time.Time) DropReason {
 	if !ok {
 		return DropChecksum
 	}
-	a := &in.advert
+	a := in.advert
 	a.read(message, in.family)
 	a.Checksum = form
 	// A router without addresses expects its peers to have none either.

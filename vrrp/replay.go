@@ -46,7 +46,7 @@ type mark struct {
 }
 
 // minMarks is how many speakers are remembered where they are not listed.
-const minMarks = 4
+const minMarks = 16
 
 func newMarks(peers int) marks { return marks{slots: make([]mark, max(minMarks, peers))} }
 

@@ -290,6 +290,12 @@ func TestRFC9568_6_4_3_LosingAdvert(t *testing.T) {
 		t1 := after(t0, time.Duration(i+1)*100*time.Millisecond)
 		r.step(t1, heard(99, highPeer), "warn losing, send 100", Active, time.Second-time.Duration(t1-t0))
 	}
+	// Two that both believe to win do not answer each other without end.
+	t1, pause := after(t0, 600*time.Millisecond), time.Second/16
+	r.step(t1, heard(99, highPeer), "warn losing, send 100", Active, 400*time.Millisecond)
+	r.step(after(t1, pause-1), heard(99, highPeer), "warn losing", Active, 400*time.Millisecond-pause+1)
+	r.step(after(t1, pause), heard(99, highPeer), "warn losing, send 100", Active, 400*time.Millisecond-pause)
+
 	r = newRig(t, quietly5798).active()
 	r.step(after(t0, 300*time.Millisecond), heard(99, highPeer), "warn losing", Active, 700*time.Millisecond)
 
@@ -309,7 +315,7 @@ func TestErratum8298_TwoOwners(t *testing.T) {
 	t1 := after(t0, 400*time.Millisecond)
 	r := newRig(t, owns).quietly(t0, event{kind: evStart})
 	r.step(t1, heard(255, lowPeer), "warn owners, warn losing, send 255", Active, 600*time.Millisecond)
-	r.step(t1, heard(254, highPeer), "warn losing, send 255", Active, 600*time.Millisecond)
+	r.step(t1, heard(254, highPeer), "warn losing", Active, 600*time.Millisecond) // has heard the answer
 	r.step(t1, heard(255, highPeer), "warn owners, send 255, remove, active>backup higher-address", Backup, downInterval(3, 255, time.Second))
 }
 

@@ -450,6 +450,8 @@ func TestNewRefuses(t *testing.T) {
 		{"bad peers", 1, vips4, []Option{WithTransport(fake), WithUnicast(netip.MustParseAddr("192.0.2.1"),
 			Peer{Addr: netip.MustParseAddr("192.0.2.1")}, Peer{Addr: netip.MustParseAddr("fe80::1")}, Peer{}, Peer{Addr: netip.MustParseAddr("224.0.0.18")})},
 			[]string{"peer 192.0.2.1 is the source", "peer fe80::1 is not an ipv4 address", "peer invalid IP is not the address", "peer 224.0.0.18 is not the address"}},
+		{"source that moves", 1, vips4, []Option{WithTransport(fake), WithUnicast(netip.MustParseAddr("192.0.2.100"), Peer{Addr: netip.MustParseAddr("192.0.2.2")})},
+			[]string{"source 192.0.2.100 is a virtual address"}},
 		{"peers of UDP", 1, nil, []Option{WithTransport(udp), WithUnicast(netip.Addr{}, Peer{Addr: netip.MustParseAddr("192.0.2.1")}), WithVirtualMAC()},
 			[]string{"the transport has its own peers", "WithVirtualMAC: the transport has no frames", "the virtual MAC is for multicast"}},
 		{"raw without a family", 1, nil, []Option{WithTransport(newRawNet().raw(t))}, []string{"needs WithFamily"}},

@@ -2,28 +2,28 @@ package vrrp
 
 import "time"
 
-// sender builds the adverts of one virtual router in buffers that it keeps.
+// sender builds the adverts of one virtual router.
 type sender struct {
 	*terms
-	advert  Advert
-	packets []Packet
+	room *scratch
 }
 
 // build makes a packet for each peer, or for the group. They are signed once:
 // the trailer does not depend on the destination. They are valid until the next
-// build.
+// build in the same room.
 func (o *sender) build(priority uint8, interval time.Duration, wall time.Time) []Packet {
-	for len(o.packets) < len(o.to) {
-		o.packets = append(o.packets, Packet{})
+	for len(o.room.packets) < len(o.to) {
+		o.room.packets = append(o.room.packets, Packet{})
 	}
-	o.advert = Advert{
+	packets := o.room.packets[:len(o.to)]
+	advert := Advert{
 		Version: o.version, VRID: o.vrid, Priority: priority, Interval: interval,
 		Addrs: o.addrs, Checksum: o.form, Auth: o.auth, Password: o.password,
 	}
 	sign := o.hmac != nil && o.hmac.mode != receiveOnly
 	var trailer []byte
 	for i, to := range o.to {
-		b := o.advert.appendTo(o.packets[i].Data[:0], o.family, o.self.Addr(), to.Addr())
+		b := advert.appendTo(packets[i].Data[:0], o.family, o.self.Addr(), to.Addr())
 		switch n := len(b); {
 		case sign && i == 0:
 			b = o.hmac.sign(b, b, o.self, wall)
@@ -31,9 +31,9 @@ func (o *sender) build(priority uint8, interval time.Duration, wall time.Time) [
 		case sign:
 			b = append(b, trailer...)
 		}
-		o.packets[i] = Packet{Data: b, From: o.self, To: to}
+		packets[i] = Packet{Data: b, From: o.self, To: to}
 	}
-	return o.packets[:len(o.to)]
+	return packets
 }
 
 // send sends one advert to every peer. A failure is counted and logged when it

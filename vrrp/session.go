@@ -58,7 +58,10 @@ func (s *session) open(ctx context.Context, c *config, vips []netip.Prefix, fami
 	r := s.r
 	vr := VirtualRouter{
 		VRID: r.vrid, Family: family, Version: c.version,
-		Source: c.source, Peers: c.peers, VirtualMAC: c.virtualMAC, Dynamic: c.dynamic,
+		Source: c.source, Peers: c.peers, Owner: s.owner, VirtualMAC: c.virtualMAC, Dynamic: c.dynamic,
+	}
+	if n, ok := c.addresses.(*Netlink); ok {
+		vr.tag = n.config.protocol
 	}
 	if s.link, err = c.transport.Open(ctx, vr); err != nil {
 		return err
@@ -155,7 +158,7 @@ func (s *session) lockedPrepare() {
 	}
 	self := identity(s.link.Local())
 	s.machine = newMachine(r.config.settings, self)
-	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link)
+	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link, &s.engine.scratch)
 	if s.installer != nil {
 		s.installer.want.vips = r.vips
 	}

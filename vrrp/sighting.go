@@ -27,13 +27,16 @@ const (
 // once in that time.
 func (s *sighting) patience() time.Duration { return s.interval + s.interval/2 }
 
-// see remembers a speaker.
+// see remembers a speaker, for the cluster.
 func (m *machine) see(now instant, kind sightingKind, ev *event, why Reason) {
+	if !m.grouped() {
+		return
+	}
 	since := m.seen.since
 	if kind != m.seen.kind || ev.from != m.seen.from {
 		since = now
 	}
-	m.seen = sighting{kind: kind, since: since, at: now, interval: ev.interval, from: ev.from, why: why}
+	*m.seen = sighting{kind: kind, since: since, at: now, interval: ev.interval, from: ev.from, why: why}
 }
 
 // want is what a grouped router does in place of promote.
@@ -50,7 +53,7 @@ func (m *machine) want(why Reason) {
 // better speaker answers it once, as a lone router does. The others resign:
 // whoever is Active there then learns that neighbours must be told.
 func (m *machine) giveUp(now instant, concede bool) {
-	if s := m.seen; concede && s.kind == seenBetter {
+	if s := m.seen; concede && s != nil && s.kind == seenBetter {
 		m.concede(now, &event{from: s.from, interval: s.interval}, s.why)
 		return
 	}

@@ -61,6 +61,7 @@ type Statistics struct {
 	ChecksumErrors        uint64    `json:"checksum-errors"`
 	VersionErrors         uint64    `json:"version-errors"`
 	VRIDErrors            uint64    `json:"vrid-errors"`
+	IPTTLErrors           uint64    `json:"ip-ttl-errors"`
 	IntervalErrors        uint64    `json:"interval-errors"`     // used, or dropped: 0, and any difference in version 2
 	AddressListErrors     uint64    `json:"address-list-errors"` // used all the same
 
@@ -154,6 +155,7 @@ func (r *Router) Snapshot() Status {
 	s.Statistics.ChecksumErrors = drops[DropChecksum]
 	s.Statistics.VersionErrors = drops[DropVersion]
 	s.Statistics.VRIDErrors = drops[DropVRID]
+	s.Statistics.IPTTLErrors = drops[DropTTL]
 	s.Statistics.IntervalErrors += drops[DropInterval] + drops[DropIntervalMismatch]
 	return s
 }

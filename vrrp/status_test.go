@@ -132,6 +132,7 @@ func TestSnapshotDocument(t *testing.T) {
     "checksum-errors": 0,
     "version-errors": 0,
     "vrid-errors": 0,
+    "ip-ttl-errors": 0,
     "interval-errors": 0,
     "address-list-errors": 0,
     "message-only-checksums": 0,

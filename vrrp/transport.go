@@ -26,8 +26,11 @@ type VirtualRouter struct {
 	Source netip.Addr
 	Peers  []Peer
 
+	Owner      bool // its priority is 255: the addresses are the host's own
 	VirtualMAC bool // of WithVirtualMAC; see MAC
 	Dynamic    bool // of WithDynamicInterface: the interface may not exist yet
+
+	tag uint8 // how the addresses are marked that its Netlink installs; 0: not at all
 }
 
 // MAC returns the virtual MAC of the router (RFC 9568 section 7.3).

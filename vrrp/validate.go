@@ -51,12 +51,12 @@ func (c *config) check(family Family, vips []netip.Prefix) error {
 	if _, ok := c.transport.(*Raw); ok && family == 0 {
 		bad("a router without addresses needs WithFamily on a raw transport")
 	}
-	errs = append(errs, checkVIPs(family, vips), c.checkUnicast(family), c.plan.validate(), c.checkDialect(family))
+	errs = append(errs, checkVIPs(family, vips), c.checkUnicast(family, vips), c.plan.validate(), c.checkDialect(family))
 	return errors.Join(errs...)
 }
 
 // checkUnicast refuses peers that cannot be spoken with.
-func (c *config) checkUnicast(family Family) error {
+func (c *config) checkUnicast(family Family, vips []netip.Prefix) error {
 	if c.named&namedUnicast == 0 {
 		return nil
 	}
@@ -80,6 +80,9 @@ func (c *config) checkUnicast(family Family) error {
 	}
 	if c.source != (netip.Addr{}) {
 		host("source", c.source)
+	}
+	if c.priority != owner && slices.Contains(addrsOf(vips), c.source) {
+		bad("source %v is a virtual address, which other hosts may have", c.source)
 	}
 	for i, p := range c.peers {
 		host("peer", p.Addr)

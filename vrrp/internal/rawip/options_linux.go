@@ -11,9 +11,9 @@ import (
 // priority is that of network control, the highest that needs no privilege.
 const priority = 6
 
-// receiveBuffer is SO_RCVBUF in bytes, which the kernel doubles: room for about
+// ReceiveBuffer is SO_RCVBUF in bytes, which the kernel doubles: room for about
 // two thousand adverts, each of which it charges with the memory of its frame.
-const receiveBuffer = 1 << 20
+const ReceiveBuffer = 1 << 20
 
 // option is a socket option.
 type option struct {
@@ -87,9 +87,9 @@ func hardwareType(fd int, name string) (uint16, error) {
 
 // enlarge makes the receive buffer as large as it may.
 func enlarge(fd int) {
-	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) // CAP_NET_ADMIN
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ReceiveBuffer) // CAP_NET_ADMIN
 	if errors.Is(err, unix.EPERM) {
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer) // up to net.core.rmem_max
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, ReceiveBuffer) // up to net.core.rmem_max
 	}
 }
 
