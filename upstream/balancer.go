@@ -24,8 +24,24 @@ type picker interface {
 	pick(t *tier, now int64, r *Request, retry bool) (at int, busy bool)
 }
 
-// tier is the peers that are chosen from together: the primaries or the backups.
+// builder is a picker that works something out of a membership beforehand.
+type builder interface {
+	// build returns what tier.table is to be. It reads only what does not change
+	// in a backend, and its spec; the caller holds the pool's config mutex.
+	build(peers []*Backend) any
+}
+
+// watcher is told how attempts end, for rules that learn from that.
+type watcher interface {
+	// ended is called by Lease.Done, before the place in max_conns is given
+	// back, without a lock.
+	ended(now int64, b *Backend, r *Request, o Outcome)
+}
+
+// tier is the peers that are chosen from together: the primaries, the backups,
+// or those of one priority.
 type tier struct {
 	peers []*Backend
 	base  int // the rank of the first one
+	table any // of a builder
 }

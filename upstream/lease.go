@@ -59,6 +59,10 @@ func (l Lease) Done(now int64, o Outcome) {
 	}
 	r.open = 0
 	b := l.b
+	if b.pool.watchers != nil {
+		b.pool.watch(now, b, r, o)
+	}
+	r.Status, r.Headed = 0, 0
 	if o != Success || b.gate.Load()&gateFailed != 0 {
 		b.pool.settle(now, b, r, o)
 	}

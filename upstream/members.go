@@ -145,7 +145,7 @@ func (p *Pool) flip(b *Backend, bit uint32, on bool) bool {
 // swap puts a membership into service, together with what change does to the
 // backends under mu. The caller holds p.config.
 func (p *Pool) swap(all []*Backend, change func()) {
-	v := newView(p.view.Load().generation+1, all)
+	v := p.newView(p.view.Load().generation+1, all)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if change != nil {

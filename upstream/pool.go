@@ -19,6 +19,8 @@ type Pool struct {
 	rule picker
 	log  *slog.Logger
 
+	watchers []watcher // set once
+
 	view atomic.Pointer[view] // what picks read; stored under mu
 
 	// mu guards the running state of the backends. It is held for one choice
@@ -36,8 +38,8 @@ type Pool struct {
 // gates are a part, stays with the backends and outlives it.
 type view struct {
 	generation uint64
-	tiers      [2]tier    // the primaries, the backups
-	ranks      []*Backend // the primaries, then the backups: a peer's index is its rank
+	tiers      []tier     // by priority: the primaries first, the backups last; one at least
+	ranks      []*Backend // in the order of the tiers: a peer's index is its rank
 	all        []*Backend // in configured order
 	byID       map[string]*Backend
 	single     bool // one backend and no backups: its failures do not count
@@ -87,12 +89,22 @@ func New(opts ...Option) (*Pool, error) {
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
-	p.view.Store(newView(1, all))
+	if w, ok := p.rule.(watcher); ok {
+		p.watchers = append(p.watchers, w)
+	}
+	p.view.Store(p.newView(1, all))
 	return p, nil
 }
 
+// watch tells the watchers how an attempt ended.
+func (p *Pool) watch(now int64, b *Backend, r *Request, o Outcome) {
+	for _, w := range p.watchers {
+		w.ended(now, b, r, o)
+	}
+}
+
 // newView sorts the backends into tiers.
-func newView(generation uint64, all []*Backend) *view {
+func (p *Pool) newView(generation uint64, all []*Backend) *view {
 	v := &view{generation: generation, all: all, byID: make(map[string]*Backend, len(all))}
 	v.ranks = make([]*Backend, 0, len(all))
 	for i, backup := range []bool{false, true} {
@@ -102,7 +114,13 @@ func newView(generation uint64, all []*Backend) *view {
 				v.ranks = append(v.ranks, b)
 			}
 		}
-		v.tiers[i] = tier{v.ranks[base:len(v.ranks):len(v.ranks)], base}
+		if peers := v.ranks[base:len(v.ranks):len(v.ranks)]; i == 0 || len(peers) > 0 {
+			t := tier{peers: peers, base: base}
+			if b, ok := p.rule.(builder); ok {
+				t.table = b.build(peers)
+			}
+			v.tiers = append(v.tiers, t)
+		}
 	}
 	for _, b := range all {
 		v.byID[b.id] = b
@@ -163,6 +181,7 @@ func (p *Pool) TryPick(now int64, r *Request) (Lease, error) {
 	}
 	b.begun++
 	b.selected = now
+	r.began = now
 	wasDry := p.dry
 	if wasDry {
 		p.dry = false
@@ -188,20 +207,16 @@ func (p *Pool) chooseLocked(v *view, now int64, r *Request) (b *Backend, busy bo
 		return onlyLocked(v.ranks[0], now, r)
 	}
 	retry := r.tries != 0
-	t := &v.tiers[r.tier]
-	at, full := p.rule.pick(t, now, r, retry)
-	if at < 0 && r.tier == 0 && len(v.tiers[1].peers) != 0 {
-		busy = full
-		t = &v.tiers[1]
-		if at, full = p.rule.pick(t, now, r, retry); at >= 0 {
-			r.tier = 1
+	for i := int(r.tier); i < len(v.tiers); i++ {
+		t := &v.tiers[i]
+		at, full := p.rule.pick(t, now, r, retry)
+		if at >= 0 {
+			r.tier, r.rank = uint8(i), int32(t.base+at)
+			return t.peers[at], false
 		}
+		busy = busy || full
 	}
-	if at < 0 {
-		return nil, busy || full
-	}
-	r.rank = int32(t.base + at)
-	return t.peers[at], false
+	return nil, busy
 }
 
 // onlyLocked asks the only backend of a pool without backups. Its failures do

@@ -29,6 +29,11 @@ type Request struct {
 	// Cause says why the attempt failed. Set it before [Lease.Done] with
 	// [Failure]: the log and the snapshot then name it. Optional; Done takes it.
 	Cause error
+	// Status is the status of the peer's answer, 0 for none; Headed is when its
+	// head had come, on the clock of [Pool.Now], 0 for never. Set them before
+	// [Lease.Done], for rules that learn from answers; Done takes them.
+	Status int
+	Headed int64
 
 	view  *view    // the membership whose ranks the tried bits are
 	tried uint64   // ranks 0 to 63
@@ -40,6 +45,9 @@ type Request struct {
 	tier  uint8    // 0 the primaries, 1 the backups
 	probe bool     // the lease in hand is a half-open probe
 	since int64    // the window that the probe ended
+	began int64    // when the lease in hand was given
+	hash  uint32   // what a hashing balancer goes on from
+	hops  uint32   // how often it has done so
 }
 
 // Reset makes r ready for the next request. It clears every exported field and
@@ -51,6 +59,8 @@ func (r *Request) Reset() {
 	}
 	r.view, r.tried = nil, 0
 	r.tries, r.rank, r.tier = 0, -1, 0
+	r.Status, r.Headed = 0, 0
+	r.hash, r.hops = 0, 0
 	if r.spill != nil {
 		clear(r.spill)
 	}
