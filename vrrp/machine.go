@@ -27,9 +27,9 @@ type machine struct {
 	heard   bool           // Backup: learned comes from an advert
 	skewed  bool           // Backup: priority 0 was heard, so timer runs the skew only
 	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
+	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
 	rival   netip.AddrPort // the speaker heard last: in Backup any, in Active one that lost
 	holdAt  instant        // Backup: the preempt delay ends
-	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
 	lower   lower          // what was heard last: in Backup while beaten or before holdAt, in Active what lost
 
 	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir

@@ -16,28 +16,25 @@ import (
 // virtual addresses while it is Active. Make one with [New]; its methods may be
 // called by any goroutine.
 type Router struct {
-	vrid uint8
-
 	updating sync.Mutex // held during Update
+	vrid     uint8
 
-	mu      sync.Mutex // guards everything below
-	config  config
-	vips    []netip.Prefix
-	family  Family   // 0 until the transport decides
-	group   *Group   // nil: none
-	busy    bool     // Run runs
-	run     *session // what Run runs
-	machine *machine // of run, under the mutex of its unit; what Run would begin with, without it
-	tracks  tracking
+	mu       sync.Mutex // guards everything below
+	family   Family     // 0 until the transport decides
+	busy     bool       // Run runs
+	won      Reason     // of the last transition to Active
+	checksum Checksum   // sent last
+	config   config
+	group    *Group   // nil: none
+	run      *session // what Run runs
+	machine  *machine // of run, under the mutex of its unit; what Run would begin with, without it
+	tracks   tracking
 
 	seq        uint64     // of last
 	last       Transition // the zero Transition before the first
-	won        Reason     // of the last transition to Active
 	up         time.Time
 	lastSource netip.AddrPort
-	local      netip.AddrPort   // of run
-	peers      []netip.AddrPort // likewise
-	checksum   Checksum         // sent last
+	peers      []netip.AddrPort // of run
 	stats      Statistics
 	drops      *[dropReasons]uint64 // nil: nothing was dropped yet
 	lateness   lateness
@@ -59,10 +56,8 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 	if err := c.validate(vrid, vips); err != nil {
 		return nil, err
 	}
-	r := &Router{
-		vrid: vrid, vips: slices.Clone(vips), config: c, family: c.familyFor(vips),
-		machine: newMachine(c.settings, netip.AddrPort{}),
-	}
+	c.vips = slices.Clone(vips)
+	r := &Router{vrid: vrid, config: c, family: c.familyFor(vips), machine: newMachine(c.settings, netip.AddrPort{})}
 	r.stats.DiscontinuityDatetime = c.wall()
 	return r, nil
 }

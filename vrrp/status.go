@@ -124,7 +124,7 @@ func (r *Router) Snapshot() Status {
 	defer r.mu.Unlock()
 	s := Status{
 		VRID: r.vrid, Version: r.config.version, Family: r.family, Group: r.group.Name(),
-		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
+		VirtualAddresses: slices.Clone(r.config.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
 		LastTransition: r.last, Lateness: r.lateness.show(), Statistics: r.stats,
@@ -138,10 +138,11 @@ func (r *Router) Snapshot() Status {
 		drops = *r.drops
 	}
 	if run := r.run; run != nil {
-		s.Local, s.Peers, s.Speakers = r.local, slices.Clone(r.peers), run.codec.speakers()
+		s.Peers, s.Speakers = slices.Clone(r.peers), run.codec.speakers()
 		run.lockedAddTo(&s.Statistics, &drops)
 		run.unit.mu.Lock()
 		defer run.unit.mu.Unlock()
+		s.Local = r.machine.self
 		if at := run.unit.core.deadline(); at != never {
 			s.Deadline = run.wall().Add(time.Duration(at - run.engine.now()))
 		}
