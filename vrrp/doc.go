@@ -94,7 +94,7 @@
 //
 // # Cost
 //
-// A router on a Raw takes 9 KB, its parked Run among them; one with UDP 20 KB and
+// A router on a Raw takes 8 KB, its parked Run among them; one with UDP 20 KB and
 // four descriptors (BenchmarkRouterMemory). An advert takes half a microsecond
 // beside the system calls (BenchmarkEngine), signing or verifying another one
 // (BenchmarkSignedAdvert), and nothing is allocated for it, but for what the
