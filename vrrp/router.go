@@ -66,7 +66,7 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 // calling goroutine, and returns an error if that fails.
 //
 // When ctx ends, an Active router sends priority 0, keeps the addresses until
-// another speaker advertises, for one interval at most, and removes them. Run
+// another speaker has them, for one interval at most, and removes them. Run
 // returns nil after that, when its goroutines have ended, every [AddressManager]
 // call and every callback has returned. It returns an error before that only if
 // the transport breaks: it has then removed the addresses.
@@ -171,9 +171,9 @@ func (r *Router) error(err error) error {
 }
 
 // Yield hands the addresses over, for a planned stop, and stands by. An Active
-// router sends priority 0, keeps the addresses until another speaker advertises,
-// for one interval at most, and goes to Backup. Yield returns nil once another
-// speaker advertises, or at once if this router is not Active, and [ErrNoHeir]
+// router sends priority 0, keeps the addresses until another speaker has
+// advertised and had 10 ms to announce them, for one interval at most, and goes
+// to Backup. Yield returns nil then, or at once if this router is not Active, and [ErrNoHeir]
 // if the interval went by. If ctx ends before that, Yield wraps its error and
 // the hand-over goes on.
 //

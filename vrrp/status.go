@@ -24,7 +24,7 @@ type Status struct {
 	Tracking          int              `json:"tracking"`            // what the trackers add to the priority, before it is clamped
 	Preempt           bool             `json:"preempt"`             // as it holds now: not on standby, always for an owner
 	Standby           bool             `json:"standby"`             // after Yield, until Resume
-	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir has not advertised yet
+	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir may not have the addresses yet
 	Faults            []string         `json:"faults,omitempty"`    // why the state is fault: "addresses", "link", "source", "tracking", "group"
 	Checksum          Checksum         `json:"checksum"`            // the form of the last advert sent; version 3 over IPv4 has several
 
