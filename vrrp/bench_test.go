@@ -68,12 +68,13 @@ func BenchmarkTakeoverUDP(b *testing.B) {
 // its own.
 func BenchmarkRouterMemory(b *testing.B) {
 	b.Run("raw", func(b *testing.B) {
-		n := newRawNet()
-		n.deaf = true
-		m := newRawNet()
-		m.deaf = true
-		raws := []Transport{n.raw(b), m.raw(b)}
-		memoryOf(b, 2*250, func(i int) (uint8, Transport) { return uint8(i/2 + 1), raws[i%2] })
+		var raws [4]Transport
+		for i := range raws {
+			n := newRawNet()
+			n.deaf = true
+			raws[i] = n.raw(b)
+		}
+		memoryOf(b, 4*250, func(i int) (uint8, Transport) { return uint8(i/4 + 1), raws[i%4] })
 	})
 	b.Run("UDP", func(b *testing.B) {
 		memoryOf(b, 200, func(int) (uint8, Transport) {

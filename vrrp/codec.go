@@ -19,14 +19,14 @@ type terms struct {
 	vrid     uint8
 	version  uint8
 	family   Family
+	auth     AuthType // version 2
+	checksum Checksum // as configured
+	form     Checksum // sent: ChecksumAuto until one was heard
+	password Password // version 2
 	self     netip.AddrPort
 	interval time.Duration
-	addrs    []netip.Addr // virtual addresses, as sent
-	sorted   []netip.Addr // the same, in order
-	auth     AuthType     // version 2
-	password Password
-	checksum Checksum       // as configured
-	form     Checksum       // sent: ChecksumAuto until one was heard
+	addrs    []netip.Addr   // virtual addresses, as sent
+	sorted   []netip.Addr   // the same, in order
 	signing  *signing       // nil: adverts carry no trailer
 	hmac     *authenticator // of signing, nil likewise
 

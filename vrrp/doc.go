@@ -41,8 +41,9 @@
 //
 // A router that leaves on purpose, by [Router.Yield] or because the context of
 // [Router.Run] ended, sends priority 0 and keeps the addresses until another
-// speaker advertises, for one interval at most, so that the gap is no longer than
-// the heir takes to install them. RFC 9568 would remove them first.
+// speaker advertises, for one interval at most, and 10 ms more (or a quarter of an
+// interval), in which that one installs and announces them: nothing is lost.
+// RFC 9568 would remove them first.
 //
 // # Departures from the RFC
 //
@@ -94,7 +95,7 @@
 //
 // # Cost
 //
-// A router on a Raw takes 9 KB, its parked Run among them; one with UDP 20 KB and
+// A router on a Raw takes 8 KB, its parked Run among them; one with UDP 20 KB and
 // four descriptors (BenchmarkRouterMemory). An advert takes half a microsecond
 // beside the system calls (BenchmarkEngine), signing or verifying another one
 // (BenchmarkSignedAdvert), and nothing is allocated for it, but for what the

@@ -25,7 +25,7 @@ func (m *machine) advert(now instant, ev *event) {
 	case !m.yielding:
 		m.activeHears(now, ev)
 	case ev.priority > 0:
-		m.release(now, ev) // the heir: whoever does not resign
+		m.inherit(now, ev) // the heir: whoever does not resign
 	}
 }
 

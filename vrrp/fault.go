@@ -45,7 +45,7 @@ func (m *machine) fault(now instant, f faultSet, retry bool) {
 	}
 	switch {
 	case m.yielding && m.yieldTo == Initialize:
-		m.release(now, nil) // nothing left to wait for
+		m.release(now) // nothing left to wait for
 		return
 	case m.state == Active:
 		if !m.yielding && f&unsendable == 0 {

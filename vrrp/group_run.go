@@ -66,8 +66,8 @@ func (s *session) compare(o *session) int {
 		s.r.mu.Lock()
 		defer s.r.mu.Unlock()
 		var lowest netip.Addr
-		if len(s.r.vips) > 0 {
-			lowest = slices.MinFunc(addrsOf(s.r.vips), netip.Addr.Compare)
+		if vips := s.r.config.vips; len(vips) > 0 {
+			lowest = slices.MinFunc(addrsOf(vips), netip.Addr.Compare)
 		}
 		return s.r.family, s.r.vrid, lowest
 	}

@@ -262,7 +262,7 @@ func TestGroupOrder(t *testing.T) {
 		want := []*Router{routers[3], routers[1], routers[2], routers[0]}
 		for i, s := range g.running().members {
 			if s.r != want[i] || s.member != i {
-				t.Errorf("member %d is virtual router %d with %v", i, s.r.vrid, s.r.vips)
+				t.Errorf("member %d is virtual router %d with %v", i, s.r.vrid, s.r.config.vips)
 			}
 		}
 		if !slices.Equal(g.Routers(), routers) {

@@ -28,6 +28,7 @@ func electionCases() []interopCase {
 		{"one-way link", 3, 1, (*rig).oneWay},
 		{"loss of 30 percent", 3, 1, (*rig).loss},
 		{"three nodes", 3, 1, (*rig).three},
+		{"a hand-over loses no ping", 3, 1, (*rig).handOver},
 		{"unicast, one peer absent, one speaker unlisted", 3, 1, (*rig).unlisted},
 		{"checksum of the message alone is accepted", 2, 1, (*rig).messageAlone},
 		{"junk at 20,000 a second", 3, 1, (*rig).junk},
@@ -171,6 +172,34 @@ func (r *rig) three() {
 	r.active(b)
 	r.steady(b, 5)
 	r.clean()
+}
+
+// handOver resigns again and again under a client that pings every millisecond.
+func (r *rig) handOver() {
+	client := r.Host(3)
+	a := r.start(ours(), 1, lab.Router{Priority: 200})
+	b := r.start(ours(), 2, lab.Router{})
+	for range 10 {
+		r.active(a)
+		r.reach(client, lab.VIP4.Addr())
+		r.follows(client, a, lab.VIP4.Addr())
+		pinger := client.Ping(lab.VIP4.Addr(), time.Millisecond)
+		r.steady(a, 3)
+		r.resign(a)
+		r.active(b)
+		r.follows(client, b, lab.VIP4.Addr())
+		pings, err := pinger.Stop()
+		if err != nil {
+			r.Fatalf("ping: %v", err)
+		}
+		for i, p := range pings {
+			if p.Answered.IsZero() {
+				r.t.Errorf("ping %d of %d was lost", i, len(pings))
+			}
+		}
+		r.stopped(a)
+		a = r.start(ours(), 1, lab.Router{Priority: 200})
+	}
 }
 
 // unlisted has ours take unicast from one keepalived that it knows, and not

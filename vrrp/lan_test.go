@@ -82,7 +82,7 @@ func TestElectionOnLAN(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- a.Yield(context.Background()) }()
 		pass(time.Second)
-		j.expect(t, "10.610375s b active", "10.611375s a backup")
+		j.expect(t, "10.610375s b active", "10.621375s a backup")
 		if err := <-done; err != nil {
 			t.Errorf("Yield() = %v", err)
 		}

@@ -27,7 +27,6 @@ type LatenessBucket struct {
 
 // lateness is a Lateness that costs nothing to count in.
 type lateness struct {
-	count   uint64
 	sum     time.Duration
 	max     time.Duration
 	buckets [len(lateBounds) + 1]uint64
@@ -39,15 +38,15 @@ func (l *lateness) add(d time.Duration) {
 		i++
 	}
 	l.buckets[i]++
-	l.count++
 	l.sum += d
 	l.max = max(l.max, d)
 }
 
 func (l *lateness) show() Lateness {
-	out := Lateness{Count: l.count, Sum: l.sum, Max: l.max, Buckets: make([]LatenessBucket, len(l.buckets))}
+	out := Lateness{Sum: l.sum, Max: l.max, Buckets: make([]LatenessBucket, len(l.buckets))}
 	for i, n := range l.buckets {
 		out.Buckets[i].Count = n
+		out.Count += n
 		if i < len(lateBounds) {
 			out.Buckets[i].To = lateBounds[i]
 		}

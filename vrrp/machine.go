@@ -27,12 +27,13 @@ type machine struct {
 	heard   bool           // Backup: learned comes from an advert
 	skewed  bool           // Backup: priority 0 was heard, so timer runs the skew only
 	beaten  bool           // Backup: lower adverts are discarded, timer ends in a takeover
+	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
 	rival   netip.AddrPort // the speaker heard last: in Backup any, in Active one that lost
 	holdAt  instant        // Backup: the preempt delay ends
-	waited  bool           // Backup: the preempt delay is over, the rest of the down interval is not
 	lower   lower          // what was heard last: in Backup while beaten or before holdAt, in Active what lost
 
 	yielding bool          // Active: priority 0 is sent, the addresses wait for the heir
+	followed bool          // yielding: rival is the heir, and lower its last advert
 	yieldTo  State         // where that ends
 	paced    int           // Active: adverts left to send at pace, see update
 	pace     time.Duration // Active: the interval before it grew
@@ -148,7 +149,7 @@ func (m *machine) tick(now instant) {
 	case m.state == Backup:
 		m.promote(now, m.cause(), m.rival)
 	case m.state == Active && m.yielding:
-		m.release(now, nil)
+		m.release(now)
 	case m.state == Active:
 		m.send(m.effective())
 		m.rearm(now)
@@ -258,7 +259,7 @@ func (m *machine) enter(to State, why Reason, peer netip.AddrPort) {
 	m.timer, m.holdAt = never, never
 	m.learned, m.heard = m.set.interval, false
 	m.skewed, m.beaten, m.waited, m.rival = false, false, false, netip.AddrPort{}
-	m.yielding, m.paced, m.losing, m.answer = false, 0, 0, 0
+	m.yielding, m.followed, m.paced, m.losing, m.answer = false, false, 0, 0, 0
 	m.news = stopped()
 	m.wants = false
 	if m.grouped() {

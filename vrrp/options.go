@@ -14,16 +14,16 @@ type Option func(*config)
 // config is everything that options set.
 type config struct {
 	settings
-	family       Family
+	vips         []netip.Prefix
 	transport    Transport
 	addresses    AddressManager
 	onTransition []func(Transition)
 	announcer    Announcer
 	source       netip.Addr // of WithUnicast
 	peers        []Peer     // likewise; none: multicast, or those of the transport
+	family       Family
 	virtualMAC   bool
 	dynamic      bool
-	vips         []netip.Prefix // of WithVIPs, for Update
 	dialect      dialect
 	log          *slog.Logger
 	wall         func() time.Time // for display and HMAC only; tests replace it

@@ -31,9 +31,6 @@ func (s *session) perform(now instant, a *action, cause error) {
 // identify makes at this speaker's identity.
 func (s *session) identify(at netip.AddrPort) {
 	s.codec.setIdentity(at)
-	s.r.mu.Lock()
-	s.r.local = at
-	s.r.mu.Unlock()
 	s.tell(event{kind: evIdentity, from: at}, nil)
 }
 
@@ -109,6 +106,6 @@ func (s *session) settle(i installed) {
 		s.log.Error("installing the virtual addresses", "err", i.err)
 		s.tell(event{kind: evFault, fault: faultAddresses, retry: true}, i.err)
 	default:
-		s.holds(s.engine.now(), addrsOf(i.vips))
+		s.holds(s.engine.now(), s.codec.in.addrs)
 	}
 }

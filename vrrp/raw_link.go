@@ -15,14 +15,13 @@ import (
 type rawLink struct {
 	raw    *Raw
 	key    rawKey
+	mac    [6]byte // to send from; all zero: that of the interface
 	claim  any
 	s      *session
 	port   *rawPort
 	source netip.Addr // of WithUnicast, or invalid
-	mac    [6]byte    // to send from; all zero: that of the interface
 
 	overflows uint64 // of the port, when the link began
-	closed    atomic.Bool
 
 	// What follows belongs to the engine's goroutine, once it is attached.
 	peers      []netip.AddrPort // none: the group
@@ -31,6 +30,8 @@ type rawLink struct {
 	sourceless bool             // likewise
 	running    bool             // the interface was
 	parentMAC  [6]byte          // of the interface
+
+	closed atomic.Bool
 }
 
 var (

@@ -1,9 +1,12 @@
 package vrrp
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // shutdown is Shutdown of RFC 9568; an Active router keeps the addresses until
-// its heir advertises, for one interval at most.
+// its heir has them, for one interval at most.
 func (m *machine) shutdown(now instant) {
 	switch m.state {
 	case Initialize:
@@ -53,31 +56,47 @@ func (m *machine) resign(now instant, to State) {
 	if m.set.quirks.removeFirst {
 		m.do(action{kind: actRemove})
 		m.send(0)
-		m.leave(now, nil)
+		m.leave(now)
 		return
 	}
 	m.send(0)
-	m.yielding, m.news = true, stopped()
+	m.yielding, m.followed, m.news = true, false, stopped()
 	m.timer = after(now, m.set.interval)
 }
 
-// release ends the wait for an heir; advert is its first one, or nil.
-func (m *machine) release(now instant, advert *event) {
+// handover is how long the addresses stay after the first advert of the heir, or a
+// quarter of an interval if that is shorter: it advertises first, and then installs
+// and announces them, and until then the neighbours send to us.
+const handover = 10 * time.Millisecond
+
+// inherit takes an advert of the heir.
+func (m *machine) inherit(now instant, ev *event) {
+	if !m.followed {
+		m.timer = after(now, min(handover, m.set.interval/4))
+	}
+	m.followed, m.rival, m.lower = true, ev.from, lower{now, ev.priority, ev.interval}
+}
+
+// release ends the wait for an heir.
+func (m *machine) release(now instant) {
 	m.do(action{kind: actRemove})
-	m.leave(now, advert)
+	m.leave(now)
 }
 
 // leave goes where a resignation leads.
-func (m *machine) leave(now instant, advert *event) {
+func (m *machine) leave(now instant) {
 	var heir netip.AddrPort
-	if advert != nil {
-		heir = advert.from
+	if m.followed {
+		heir = m.rival
 	}
-	if m.yieldTo == Initialize {
+	switch last := m.lower; {
+	case m.yieldTo == Initialize:
 		m.enter(Initialize, ReasonShutdown, heir)
-		return
+	case m.followed:
+		m.follow(last.at, &event{from: heir, interval: last.interval}, ReasonYield)
+	default:
+		m.follow(now, nil, ReasonYield)
 	}
-	m.follow(now, advert, ReasonYield)
 }
 
 // follow goes from Active to Backup, behind the speaker of advert if not nil.

@@ -51,7 +51,8 @@ func TestRFC3768_6_4_2_LearnsNothing(t *testing.T) {
 	r.step(after(t0, down), heard(200, highPeer), "send 100, remove, active>backup higher-priority", Backup, down)
 
 	r = newRig(t, version2At(5*time.Second)).active().quietly(t0, hasYielded)
-	r.step(t0, heard(200, highPeer), "remove, active>backup yield", Backup, 15*time.Second+996_093_750)
+	r.quietly(t0, heard(200, highPeer))
+	r.step(after(t0, handover), event{kind: evTick}, "remove, active>backup yield", Backup, 15*time.Second+996_093_750-handover)
 }
 
 // A changed priority shifts the deadline by the difference of skews of a second.

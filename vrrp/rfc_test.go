@@ -192,7 +192,20 @@ func TestRFC9568_6_4_3_Shutdown(t *testing.T) {
 	t.Run("with an heir", func(t *testing.T) {
 		r := newRig(t).active()
 		r.step(t1, event{kind: evShutdown}, "send 0", Active, time.Second)
-		r.step(after(t1, skew100), heard(50, lowPeer), "remove, active>initialize shutdown", Initialize, -1)
+		t2 := after(t1, skew100)
+		r.step(t2, heard(50, lowPeer), "", Active, handover)
+		r.step(after(t2, handover-1), heard(50, lowPeer), "", Active, 1)
+		r.step(after(t2, handover), event{kind: evTick}, "remove, active>initialize shutdown", Initialize, -1)
+	})
+	t.Run("with one that comes last", func(t *testing.T) {
+		r := newRig(t).active()
+		r.quietly(t1, event{kind: evShutdown})
+		r.step(after(t1, time.Second-1), heard(1, lowPeer), "", Active, handover)
+	})
+	t.Run("at a short interval", func(t *testing.T) {
+		r := newRig(t, func(s *settings) { s.interval = 20 * time.Millisecond }).active()
+		r.quietly(t0, event{kind: evShutdown})
+		r.step(t0, heard(50, lowPeer), "", Active, 5*time.Millisecond)
 	})
 	t.Run("without", func(t *testing.T) {
 		r := newRig(t).active()
@@ -414,11 +427,13 @@ func TestYield(t *testing.T) {
 		r := newRig(t).active()
 		r.step(t1, yield, "send 0", Active, time.Second)
 		r.step(t2, heard(0, highPeer), "", Active, 800*time.Millisecond)
-		r.step(t2, heard(1, lowPeer), "warn equal, remove, active>backup yield", Backup, down1)
+		r.step(t2, heard(1, lowPeer), "warn equal", Active, handover)
+		r.step(after(t2, handover), event{kind: evTick}, "remove, active>backup yield", Backup, down1-handover)
 		if got := r.m.effective(); got != 1 {
 			t.Errorf("effective priority = %d, want 1", got)
 		}
 		// It stands by: lower than everybody, and it does not preempt.
+		t2 := after(t2, handover)
 		r.step(t2, heard(1, lowPeer), "warn equal", Backup, down1)
 		r.step(after(t2, down1), event{kind: evTick}, "send 1, install, backup>active no-response", Active, time.Second)
 		r.step(after(t2, down1), heard(2, lowPeer), "send 1, remove, active>backup higher-priority", Backup, down1)
@@ -426,7 +441,8 @@ func TestYield(t *testing.T) {
 	t.Run("learns the heir's interval", func(t *testing.T) {
 		r := newRig(t).active()
 		r.quietly(t1, yield)
-		r.step(t2, event{kind: evAdvert, priority: 50, from: lowPeer, interval: 2 * time.Second}, "remove, active>backup yield", Backup, 2*down1)
+		r.quietly(t2, event{kind: evAdvert, priority: 50, from: lowPeer, interval: 2 * time.Second})
+		r.step(after(t2, handover), event{kind: evTick}, "remove, active>backup yield", Backup, 2*down1-handover)
 	})
 	t.Run("to nobody", func(t *testing.T) {
 		r := newRig(t).active()
@@ -444,7 +460,8 @@ func TestYield(t *testing.T) {
 		r.quietly(t1, yield)
 		r.step(t2, event{kind: evShutdown}, "", Active, 800*time.Millisecond)
 		r.step(t2, yield, "", Active, 800*time.Millisecond) // the shutdown stands
-		r.step(t2, heard(50, lowPeer), "remove, active>initialize shutdown", Initialize, -1)
+		r.step(t2, heard(50, lowPeer), "", Active, handover)
+		r.step(after(t2, handover), event{kind: evTick}, "remove, active>initialize shutdown", Initialize, -1)
 	})
 	t.Run("then fault", func(t *testing.T) {
 		r := newRig(t).active()
@@ -454,15 +471,18 @@ func TestYield(t *testing.T) {
 	t.Run("an owner too", func(t *testing.T) {
 		r := newRig(t, owns).quietly(t0, event{kind: evStart})
 		r.step(t1, yield, "send 0", Active, time.Second)
-		r.step(t2, heard(50, lowPeer), "remove, active>backup yield", Backup, down1)
+		r.quietly(t2, heard(50, lowPeer))
+		r.step(after(t2, handover), event{kind: evTick}, "remove, active>backup yield", Backup, down1-handover)
 	})
 	t.Run("and resume", func(t *testing.T) {
 		r := newRig(t).active()
 		r.quietly(t1, yield)
-		r.quietly(t2, heard(50, lowPeer))
-		r.step(t2, event{kind: evResume}, "", Backup, down100)
-		r.step(after(t2, time.Second), heard(50, lowPeer), "", Backup, down100-time.Second)
-		r.step(after(t2, time.Second), event{kind: evResume}, "", Backup, down100-time.Second)
+		r.quietly(after(t2, -handover), heard(50, lowPeer))
+		r.quietly(t2, event{kind: evTick})
+		left := down100 - handover // it preempts
+		r.step(t2, event{kind: evResume}, "", Backup, left)
+		r.step(after(t2, time.Second), heard(50, lowPeer), "", Backup, left-time.Second)
+		r.step(after(t2, time.Second), event{kind: evResume}, "", Backup, left-time.Second)
 	})
 }
 

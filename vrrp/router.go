@@ -16,28 +16,25 @@ import (
 // virtual addresses while it is Active. Make one with [New]; its methods may be
 // called by any goroutine.
 type Router struct {
-	vrid uint8
-
 	updating sync.Mutex // held during Update
+	vrid     uint8
 
-	mu      sync.Mutex // guards everything below
-	config  config
-	vips    []netip.Prefix
-	family  Family   // 0 until the transport decides
-	group   *Group   // nil: none
-	busy    bool     // Run runs
-	run     *session // what Run runs
-	machine *machine // of run, under the mutex of its unit; what Run would begin with, without it
-	tracks  tracking
+	mu       sync.Mutex // guards everything below
+	family   Family     // 0 until the transport decides
+	busy     bool       // Run runs
+	won      Reason     // of the last transition to Active
+	checksum Checksum   // sent last
+	config   config
+	group    *Group   // nil: none
+	run      *session // what Run runs
+	machine  *machine // of run, under the mutex of its unit; what Run would begin with, without it
+	tracks   tracking
 
 	seq        uint64     // of last
 	last       Transition // the zero Transition before the first
-	won        Reason     // of the last transition to Active
 	up         time.Time
 	lastSource netip.AddrPort
-	local      netip.AddrPort   // of run
-	peers      []netip.AddrPort // likewise
-	checksum   Checksum         // sent last
+	peers      []netip.AddrPort // of run
 	stats      Statistics
 	drops      *[dropReasons]uint64 // nil: nothing was dropped yet
 	lateness   lateness
@@ -59,10 +56,8 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 	if err := c.validate(vrid, vips); err != nil {
 		return nil, err
 	}
-	r := &Router{
-		vrid: vrid, vips: slices.Clone(vips), config: c, family: c.familyFor(vips),
-		machine: newMachine(c.settings, netip.AddrPort{}),
-	}
+	c.vips = slices.Clone(vips)
+	r := &Router{vrid: vrid, config: c, family: c.familyFor(vips), machine: newMachine(c.settings, netip.AddrPort{})}
 	r.stats.DiscontinuityDatetime = c.wall()
 	return r, nil
 }
@@ -71,7 +66,7 @@ func New(vrid uint8, vips []netip.Prefix, opts ...Option) (*Router, error) {
 // calling goroutine, and returns an error if that fails.
 //
 // When ctx ends, an Active router sends priority 0, keeps the addresses until
-// another speaker advertises, for one interval at most, and removes them. Run
+// another speaker has them, for one interval at most, and removes them. Run
 // returns nil after that, when its goroutines have ended, every [AddressManager]
 // call and every callback has returned. It returns an error before that only if
 // the transport breaks: it has then removed the addresses.
@@ -176,9 +171,9 @@ func (r *Router) error(err error) error {
 }
 
 // Yield hands the addresses over, for a planned stop, and stands by. An Active
-// router sends priority 0, keeps the addresses until another speaker advertises,
-// for one interval at most, and goes to Backup. Yield returns nil once another
-// speaker advertises, or at once if this router is not Active, and [ErrNoHeir]
+// router sends priority 0, keeps the addresses until another speaker has
+// advertised and had 10 ms to announce them, for one interval at most, and goes
+// to Backup. Yield returns nil then, or at once if this router is not Active, and [ErrNoHeir]
 // if the interval went by. If ctx ends before that, Yield wraps its error and
 // the hand-over goes on.
 //

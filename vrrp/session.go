@@ -17,9 +17,10 @@ type session struct {
 	unit          *unit
 	member        int // of unit
 	machine       *machine
-	owner         bool // of the virtual addresses
+	owner         bool        // of the virtual addresses
+	attached      bool        // it receives
+	retrack       atomic.Bool // the trackers' verdict is asked for
 	link          Link
-	addresses     Addresses     // nil without WithAddresses
 	announcements Announcements // nil without WithAnnounce
 	log           *slog.Logger
 	plain         *slog.Logger // as it was given
@@ -27,18 +28,16 @@ type session struct {
 
 	codec     *codec
 	talk      talk
-	retrack   atomic.Bool  // the trackers' verdict is asked for
 	held      []netip.Addr // the neighbours are told about these
 	installer *installer   // nil without WithAddresses
 	delivery  *delivery    // nil without WithOnTransition
 	notices   notices
-	attached  bool
 }
 
 // open makes the session of one Run, in its goroutine.
 func (r *Router) open(ctx context.Context, e *engine) (*session, error) {
 	r.mu.Lock()
-	c, vips, family, g := r.config, r.vips, r.family, r.group
+	c, family, g := r.config, r.family, r.group
 	r.mu.Unlock()
 	s := &session{
 		r: r, engine: e, owner: c.priority == owner, wall: c.wall, plain: c.log, log: c.log.With("vrid", r.vrid),
@@ -47,15 +46,15 @@ func (r *Router) open(ctx context.Context, e *engine) (*session, error) {
 	if g != nil {
 		s.log = s.log.With("group", g.title)
 	}
-	if err := s.open(ctx, &c, vips, family); err != nil {
+	if err := s.open(ctx, &c, family); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) open(ctx context.Context, c *config, vips []netip.Prefix, family Family) (err error) {
-	r := s.r
+func (s *session) open(ctx context.Context, c *config, family Family) (err error) {
+	r, vips := s.r, c.vips
 	vr := VirtualRouter{
 		VRID: r.vrid, Family: family, Version: c.version,
 		Source: c.source, Peers: c.peers, Owner: s.owner, VirtualMAC: c.virtualMAC, Dynamic: c.dynamic,
@@ -84,10 +83,11 @@ func (s *session) open(ctx context.Context, c *config, vips []netip.Prefix, fami
 		}
 	}
 	if c.addresses != nil {
-		if s.addresses, err = c.addresses.Open(ctx, vr, vips, notice); err != nil {
+		addresses, err := c.addresses.Open(ctx, vr, vips, notice)
+		if err != nil {
 			return err
 		}
-		s.installer = newInstaller(ctx, s.addresses, s)
+		s.installer = newInstaller(ctx, addresses, s)
 	}
 	if c.announcer != nil {
 		s.announcements, err = c.announcer.Open(ctx, vr, vips, notice)
@@ -154,15 +154,15 @@ func (s *session) lockedPrepare() {
 		l.SetPeers(r.config.peers) // an Update may have come since Open
 	}
 	if l, ok := s.link.(vipKeeper); ok {
-		l.setVIPs(r.vips)
+		l.setVIPs(r.config.vips)
 	}
 	self := identity(s.link.Local())
 	s.machine = newMachine(r.config.settings, self)
-	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.vips), s.link, &s.engine.scratch)
+	s.codec = newCodec(&r.config, r.vrid, r.family, self, addrsOf(r.config.vips), s.link, &s.engine.scratch)
 	if s.installer != nil {
-		s.installer.want.vips = r.vips
+		s.installer.want.vips = r.config.vips
 	}
-	r.machine, r.local, r.peers = s.machine, self, s.link.Peers()
+	r.machine, r.peers = s.machine, s.link.Peers()
 }
 
 // attach begins to receive, on the engine's goroutine.
@@ -204,9 +204,7 @@ func (s *session) close() {
 	}
 	if s.installer != nil {
 		s.installer.working.Wait()
-	}
-	if s.addresses != nil {
-		closed("address manager", s.addresses.Close())
+		closed("address manager", s.installer.manager.Close())
 	}
 	if s.announcements != nil {
 		closed("announcer", s.announcements.Close())

@@ -24,7 +24,7 @@ type Status struct {
 	Tracking          int              `json:"tracking"`            // what the trackers add to the priority, before it is clamped
 	Preempt           bool             `json:"preempt"`             // as it holds now: not on standby, always for an owner
 	Standby           bool             `json:"standby"`             // after Yield, until Resume
-	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir has not advertised yet
+	Yielding          bool             `json:"yielding"`            // priority 0 is sent, the heir may not have the addresses yet
 	Faults            []string         `json:"faults,omitempty"`    // why the state is fault: "addresses", "link", "source", "tracking", "group"
 	Checksum          Checksum         `json:"checksum"`            // the form of the last advert sent; version 3 over IPv4 has several
 
@@ -124,7 +124,7 @@ func (r *Router) Snapshot() Status {
 	defer r.mu.Unlock()
 	s := Status{
 		VRID: r.vrid, Version: r.config.version, Family: r.family, Group: r.group.Name(),
-		VirtualAddresses: slices.Clone(r.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
+		VirtualAddresses: slices.Clone(r.config.vips), Tracking: r.tracks.verdict().delta, Trackers: r.tracks.status(), Checksum: r.checksum,
 		LastAdvSource: r.lastSource, UpDatetime: r.up,
 		LastEvent: lastEvent(r.last.Reason), NewMasterReason: newMasterReason(r.won),
 		LastTransition: r.last, Lateness: r.lateness.show(), Statistics: r.stats,
@@ -138,10 +138,11 @@ func (r *Router) Snapshot() Status {
 		drops = *r.drops
 	}
 	if run := r.run; run != nil {
-		s.Local, s.Peers, s.Speakers = r.local, slices.Clone(r.peers), run.codec.speakers()
+		s.Peers, s.Speakers = slices.Clone(r.peers), run.codec.speakers()
 		run.lockedAddTo(&s.Statistics, &drops)
 		run.unit.mu.Lock()
 		defer run.unit.mu.Unlock()
+		s.Local = r.machine.self
 		if at := run.unit.core.deadline(); at != never {
 			s.Deadline = run.wall().Add(time.Duration(at - run.engine.now()))
 		}

@@ -14,16 +14,16 @@ const never instant = math.MaxInt64
 
 // settings is the part of the configuration that the machine reads.
 type settings struct {
-	priority     uint8         // 1..255
+	priority     uint8 // 1..255
+	preempt      bool  // Preempt_Mode
+	standby      bool  // at the start
+	quirks       quirks
 	interval     time.Duration // Advertisement_Interval
-	preempt      bool          // Preempt_Mode
 	preemptDelay time.Duration
 	startupDelay time.Duration
-	standby      bool // at the start
-	adverts      int  // in a down interval, without the skew: 3 in RFC 9568
-	version      int  // 2 or 3
+	adverts      int // in a down interval, without the skew: 3 in RFC 9568
+	version      int // 2 or 3
 	plan         AnnouncePlan
-	quirks       quirks
 }
 
 // quirks are the departures that profiles turn on.

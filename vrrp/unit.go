@@ -22,9 +22,9 @@ type unit struct {
 	stepping bool
 	leaving  bool           // ends when nobody takes part any more
 	over     bool           // has ended
+	orphaned bool           // a member left Active, and nobody had taken over
 	changed  func()         // after each step; nil: nobody looks
 	waiting  []chan<- error // Yields that wait for the heir
-	orphaned bool           // a member left Active, and nobody had taken over
 }
 
 // stimulus is an event on its way to the core.

@@ -33,21 +33,18 @@ func (r *Router) Update(opts ...Option) error {
 	defer r.updating.Unlock()
 
 	r.mu.Lock()
-	c, vips := r.config, r.vips
+	c := r.config
 	r.mu.Unlock()
 	was := c
 	c.named = 0
 	if err := option.Apply(&c, opts); err != nil {
 		return fmt.Errorf("vrrp: update: %w", err)
 	}
-	ch := change{named: c.named, settings: c.settings, vips: vips, peers: c.peers}
-	if ch.has(namedVIPs) {
-		ch.vips = c.vips
-	}
+	ch := change{named: c.named, settings: c.settings, vips: c.vips, peers: c.peers}
 	if err := r.checkUpdate(&c, &was, &ch); err != nil {
 		return err
 	}
-	c.named, c.vips = was.named, nil
+	c.named = was.named
 	ch.addrs, ch.config = addrsOf(ch.vips), &c
 
 	r.mu.Lock()
@@ -56,7 +53,7 @@ func (r *Router) Update(opts ...Option) error {
 		r.mu.Unlock()
 		return errors.New("vrrp: update: the transport cannot change its peers")
 	}
-	r.config, r.vips = c, ch.vips
+	r.config = c
 	if run == nil {
 		r.lockedIdle()
 		r.mu.Unlock()

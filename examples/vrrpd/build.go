@@ -59,6 +59,9 @@ func profile(name string) []vrrp.Option {
 	return nil
 }
 
+// checksums are the values of -checksum.
+var checksums = map[string]vrrp.Checksum{"auto": vrrp.ChecksumAuto, "pseudo": vrrp.PseudoHeader, "message": vrrp.MessageOnly}
+
 // signing returns the option of -hmac-key and -hmac-mode.
 func signing(mode string, active vrrp.HMACKey, also ...vrrp.HMACKey) vrrp.Option {
 	opts := []vrrp.HMACOption{vrrp.HMACAlso(also...)}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -50,10 +51,16 @@ func (d *daemon) run(instances []instance, signals <-chan os.Signal, reread func
 	return errors.Join(err, <-checked)
 }
 
+// settled is how long after the start a daemon has what it needs.
+const settled = 5 * time.Second
+
 // serve returns at a signal to stop, or with the error of a router.
 func (d *daemon) serve(signals <-chan os.Signal, reread func() ([]instance, error)) error {
+	begun := time.After(settled)
 	for {
 		select {
+		case <-begun:
+			debug.FreeOSMemory() // a start reads more of the kernel than what follows
 		case err := <-d.failed:
 			return err
 		case s := <-signals:

@@ -210,7 +210,7 @@ func TestDaemonReloads(t *testing.T) {
 		t.Errorf("%d routers after reloads that are refused, the first one %v, want 2, Active", len(s.list()), got.State)
 	}
 
-	s.flags = common + stays + ",checksum=message"
+	s.flags = common + stays + ",profile=keepalived"
 	s.signals <- syscall.SIGHUP
 	s.lines.until(t, "vrid=51 iface="+loopback+" from=active to=initialize")
 	s.lines.until(t, "vrid=51 iface="+loopback+" from=initialize to=backup")

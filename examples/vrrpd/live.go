@@ -25,14 +25,14 @@ var attributes = []attribute{
 	{"unicast-peer", func(in *instance) any { return in.peers }, livePeers},
 
 	{"version", func(in *instance) any { return in.version }, nil},
-	{"password", func(in *instance) any { return in.password }, nil},
-	{"hmac-key", func(in *instance) any { return in.keys }, nil},
-	{"hmac-mode", func(in *instance) any { return in.hmacMode }, nil},
-	{"checksum", func(in *instance) any { return in.checksum }, nil},
+	{"password", func(in *instance) any { return in.password }, livePassword},
+	{"hmac-key", func(in *instance) any { return in.keys }, liveKeys},
+	{"hmac-mode", func(in *instance) any { return in.hmacMode }, liveKeys},
+	{"checksum", func(in *instance) any { return in.checksum }, liveChecksum},
 	{"vmac", func(in *instance) any { return in.vmac }, nil},
 	{"profile", func(in *instance) any { return in.profile }, nil},
 	{"lifetime", func(in *instance) any { return in.lifetime }, nil},
-	{"garp-", func(in *instance) any { return in.plan }, nil},
+	{"garp-", func(in *instance) any { return in.plan }, livePlan},
 	{"notify", func(in *instance) any { return in.notify }, nil},
 	{"notify-fifo", func(in *instance) any { return in.fifo }, nil},
 	{"name", func(in *instance) any { return in.name }, nil},
@@ -44,6 +44,37 @@ func livePeers(old, now *instance) vrrp.Option {
 		return nil
 	}
 	return vrrp.WithUnicast(now.source, now.peers...)
+}
+
+// livePassword changes the password; a router without one starts anew.
+func livePassword(_, now *instance) vrrp.Option {
+	if now.password == "" {
+		return nil
+	}
+	return vrrp.WithPassword(now.password)
+}
+
+// liveKeys changes keys and mode, as a rotation does; a router without keys starts anew.
+func liveKeys(_, now *instance) vrrp.Option {
+	if len(now.keys) == 0 {
+		return nil
+	}
+	return signing(now.hmacMode, now.keys[0], now.keys[1:]...)
+}
+
+// liveChecksum and livePlan know no way back to what a profile says.
+func liveChecksum(_, now *instance) vrrp.Option {
+	if now.checksum == "auto" && now.profile != "" {
+		return nil
+	}
+	return vrrp.WithChecksum(checksums[now.checksum])
+}
+
+func livePlan(_, now *instance) vrrp.Option {
+	if now.plan == (vrrp.AnnouncePlan{}) && now.profile != "" {
+		return nil
+	}
+	return vrrp.WithAnnouncePlan(now.plan)
 }
 
 // differences are the flags in which two descriptions of one router differ. live are the options that make a running

@@ -18,10 +18,10 @@
 //
 //	2026-01-01T12:00:00.000000000Z vrid=51 iface=eth0 from=backup to=active reason=no-response priority=100 name=eth0-51
 //
-// SIGTERM and SIGINT stop it: an Active router sends priority 0, keeps the addresses until the heir's first advert, for one
+// SIGTERM and SIGINT stop it: an Active router sends priority 0, keeps the addresses until its heir has them, for one
 // interval at most, and removes them. Another one a second later stops it at once. SIGHUP reads the flags again and changes what runs:
-// priority, interval, preemption, addresses and what is tracked without a change of state; a router with another
-// interface, VRID, version, group or authentication starts anew; what is not mentioned stays as it is.
+// priority, interval, preemption, addresses, keys and what is tracked without a change of state; a router with another
+// interface, VRID, version or group starts anew; what is not mentioned stays as it is.
 //
 // Exit codes: 0 after a signal, 1 when a router failed (its transport broke) or a second signal came, 2 for bad flags, all
 // of which are listed, 3 without CAP_NET_RAW and CAP_NET_ADMIN, 4 when an interface does not exist. With -check: 0 when the

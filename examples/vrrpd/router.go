@@ -70,7 +70,7 @@ func (in *instance) options() []vrrp.Option {
 		opts = append(opts, signing(in.hmacMode, in.keys[0], in.keys[1:]...))
 	}
 	if in.checksum != "auto" {
-		opts = append(opts, vrrp.WithChecksum(map[string]vrrp.Checksum{"pseudo": vrrp.PseudoHeader, "message": vrrp.MessageOnly}[in.checksum]))
+		opts = append(opts, vrrp.WithChecksum(checksums[in.checksum]))
 	}
 	if in.vmac {
 		opts = append(opts, vrrp.WithVirtualMAC())
