@@ -14,6 +14,18 @@ var (
 	// its [MaxConns]; the same request may pass in a moment.
 	ErrBusy = errors.New("upstream: every eligible peer is at max_conns")
 
+	// ErrQueueFull: as many requests wait as [WithQueue] allows. It is an
+	// ErrBusy; a proxy answers 503 with Retry-After.
+	ErrQueueFull error = queueError("upstream: the queue is full")
+
+	// ErrQueueTimeout: the request has waited as long as [WithQueue] allows. It
+	// is an ErrBusy; a proxy answers 503.
+	ErrQueueTimeout error = queueError("upstream: waited too long for a peer")
+
+	// ErrBudget: a retry would exceed [WithRetryBudget]. A proxy answers what
+	// the last peer answered, if it still has that, and 502 otherwise.
+	ErrBudget = errors.New("upstream: too many retries in flight")
+
 	// ErrUnknown: no backend of the pool has that id.
 	ErrUnknown = errors.New("upstream: unknown backend")
 
@@ -24,3 +36,9 @@ var (
 // errLeaseOpen answers a caller that picks again before it has ended the lease
 // it holds; going on would lose that lease and leak its place in max_conns.
 var errLeaseOpen = errors.New("upstream: the request still holds a lease")
+
+// queueError is an [ErrBusy] of the queue.
+type queueError string
+
+func (e queueError) Error() string { return string(e) }
+func (e queueError) Unwrap() error { return ErrBusy }
