@@ -173,8 +173,8 @@ func TestRetryBudgetWaits(t *testing.T) {
 		if _, err := p.TryPick(p.Now(), r2); err != ErrBusy {
 			t.Errorf("second retry = %v, want %v", err, ErrBusy)
 		}
-		w1.lease.Done(p.Now(), Success)
-		w2.lease.Done(p.Now(), Success)
+		w1.end(p, Success)
+		w2.end(p, Success)
 		l, err := p.TryPick(p.Now(), r2)
 		must(t, err)
 		l.Done(p.Now(), Success)

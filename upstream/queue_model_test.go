@@ -30,7 +30,6 @@ type queueModel struct {
 type queuePeer struct {
 	conns, limit int
 	out          bool
-	gone         bool
 }
 
 type queueItem struct {

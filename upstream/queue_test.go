@@ -77,26 +77,44 @@ type wait struct {
 	cancel context.CancelFunc
 	lease  Lease
 	err    error
-	over   bool
+	done   chan struct{}
 }
 
 // goPick begins a Pick and lets the bubble settle.
 func goPick(p *Pool, name string, r *Request) *wait {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &wait{name: name, r: r, cancel: cancel}
+	w := &wait{name: name, r: r, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		w.lease, w.err = p.Pick(ctx, r)
-		w.over = true
+		close(w.done)
 		cancel()
 	}()
 	synctest.Wait()
 	return w
 }
 
+// over reports whether Pick has returned.
+func (w *wait) over() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// end ends the lease, if there is one.
+func (w *wait) end(p *Pool, o Outcome) {
+	synctest.Wait()
+	if w.over() {
+		w.lease.Done(p.Now(), o)
+	}
+}
+
 // got says how it stands.
 func (w *wait) got() string {
 	switch {
-	case !w.over:
+	case !w.over():
 		return "waits"
 	case w.err == nil:
 		return w.lease.Backend().ID()
@@ -145,10 +163,10 @@ func TestQueueFIFO(t *testing.T) {
 			t.Errorf("waiting %d, queued %d, busy %d; want 3, 3, 0", s.Waiting, s.Queued, s.Busy)
 		}
 		for i, want := range []string{"a a waits waits", "a a a waits", "a a a a"} {
-			ws[i].lease.Done(p.Now(), Outcome(i))
+			ws[i].end(p, Outcome(i))
 			expect(t, fmt.Sprintf("lease %d ended", i), want, ws...)
 		}
-		ws[3].lease.Done(p.Now(), Success)
+		ws[3].end(p, Success)
 		if s := p.Snapshot(); s.Waiting != 0 || s.Backends[0].Active != 0 || s.Backends[0].Requests != 4 {
 			t.Errorf("waiting %d, active %d, requests %d; want 0, 0, 4", s.Waiting, s.Backends[0].Active, s.Backends[0].Requests)
 		}
@@ -169,8 +187,8 @@ func TestQueueFull(t *testing.T) {
 		if id, _ := pick(p, p.Now()); id != "busy" {
 			t.Errorf("TryPick = %s, want busy", id)
 		}
-		w1.lease.Done(p.Now(), Success)
-		w2.lease.Done(p.Now(), Success)
+		w1.end(p, Success)
+		w2.end(p, Success)
 		if s := p.Snapshot(); s.QueueFull != 1 {
 			t.Errorf("queue full %d times, want 1", s.QueueFull)
 		}
@@ -188,15 +206,15 @@ func TestQueueTimeout(t *testing.T) {
 		w2 := goPick(p, "2", new(Request))
 		time.Sleep(6*time.Second - 1)
 		expect(t, "just before", "a waits waits", w0, w1, w2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		expect(t, "ten seconds", "a timeout waits", w0, w1, w2)
 		if !errors.Is(w1.err, ErrBusy) {
 			t.Errorf("%v is not %v", w1.err, ErrBusy)
 		}
 		time.Sleep(4*time.Second - 1)
-		w0.lease.Done(p.Now(), Success)
+		w0.end(p, Success)
 		expect(t, "a place in time", "a timeout a", w0, w1, w2)
-		w2.lease.Done(p.Now(), Success)
+		w2.end(p, Success)
 		if s := p.Snapshot(); s.QueueTimeout != 1 || s.Backends[0].Active != 0 {
 			t.Errorf("%d timeouts, %d active; want 1, 0", s.QueueTimeout, s.Backends[0].Active)
 		}
@@ -213,13 +231,13 @@ func TestQueueGivesUp(t *testing.T) {
 		w1.cancel() // and the first at the moment at which a place comes
 		w0.lease.Done(p.Now(), Success)
 		synctest.Wait()
-		if w1.over && w1.err == nil {
-			w1.lease.Done(p.Now(), Pass)
+		if w1.over() && w1.err == nil {
+			w1.end(p, Pass)
 		}
 		if got := standing(w3); got != "a" {
 			t.Fatalf("the last one: %s, want a", got)
 		}
-		w3.lease.Done(p.Now(), Success)
+		w3.end(p, Success)
 		if s := p.Snapshot(); s.Waiting != 0 || s.Backends[0].Active != 0 {
 			t.Errorf("waiting %d, active %d; want 0, 0", s.Waiting, s.Backends[0].Active)
 		}
@@ -238,7 +256,7 @@ func TestQueueOvertake(t *testing.T) {
 			t.Errorf("TryPick = %s, want busy", id)
 		}
 		expect(t, "after the TryPick", "a", w1)
-		w1.lease.Done(p.Now(), Success)
+		w1.end(p, Success)
 	})
 }
 
@@ -255,13 +273,13 @@ func TestQueueSkips(t *testing.T) {
 		later := goPick(p, "later", new(Request))
 		expect(t, "all places taken", "waits waits", again, later)
 		of := map[string]*wait{w0.got(): w0, w1.got(): w1}
-		of[first].lease.Done(p.Now(), Success)
+		of[first].end(p, Success)
 		expect(t, "the place that the retry has tried", "waits "+first, again, later)
 		other := map[string]string{"a": "b", "b": "a"}[first]
-		of[other].lease.Done(p.Now(), Success)
+		of[other].end(p, Success)
 		expect(t, "the other place", other, again)
-		again.lease.Done(p.Now(), Success)
-		later.lease.Done(p.Now(), Success)
+		again.end(p, Success)
+		later.end(p, Success)
 	})
 }
 
@@ -286,7 +304,7 @@ func TestQueueFailsFast(t *testing.T) {
 				must(t, tt.do(p, w0.lease))
 				expect(t, "every peer is out", "none none", w1, w2)
 				expect(t, "a new one", "none", goPick(p, "3", new(Request)))
-				w0.lease.Done(p.Now(), Success)
+				w0.end(p, Success)
 			})
 		})
 	}
@@ -321,7 +339,7 @@ func TestQueueSeesChanges(t *testing.T) {
 				for _, w := range []*wait{w0, w1, w2} {
 					w.cancel()
 					synctest.Wait()
-					w.lease.Done(p.Now(), Success)
+					w.end(p, Success)
 				}
 				if n := p.waiting.Load(); n != 0 {
 					t.Errorf("the count of those who wait is %d", n)
@@ -344,12 +362,12 @@ func TestQueueSeesWindow(t *testing.T) {
 		expect(t, "begin", "a waits waits", w0, w1, w2)
 		time.Sleep(5 * time.Second)
 		expect(t, "fail_timeout", "waits waits", w1, w2)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		expect(t, "past it", "b waits", w1, w2)
 		time.Sleep(5*time.Second + 1)
 		expect(t, "one window later", "b b", w1, w2)
 		for _, w := range []*wait{w0, w1, w2} {
-			w.lease.Done(p.Now(), Success)
+			w.end(p, Success)
 		}
 	})
 }
