@@ -276,7 +276,7 @@ func (p *Pool) modelView() string {
 	for _, b := range p.view.Load().all {
 		p.mu.Lock()
 		out += fmt.Sprintf("%s w=%d e=%d c=%d conns=%d fails=%d checked=%d %s\n",
-			b.id, b.weight/b.unit, b.effective/b.unit, b.current/b.unit, b.connsLocked(), b.fails, b.checked/1e6, stateOf(b.gate.Load()))
+			b.id, b.weight/p.unit, b.effective/p.unit, b.current/p.unit, b.connsLocked(), b.fails, b.checked/1e6, stateOf(b.gate.Load()))
 		p.mu.Unlock()
 	}
 	return out

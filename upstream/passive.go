@@ -34,7 +34,7 @@ func (p *Pool) settle(now int64, b *Backend, r *Request, o Outcome) {
 		b.pass++
 	case o == Failure:
 		b.failures++
-		b.lastErr, b.lastStatus = cause, r.Status
+		b.lastErr, b.lastStatus = cause, int32(r.Status)
 		b.failed = now
 		if v.single {
 			b.clearLocked()
@@ -79,7 +79,7 @@ func (b *Backend) chargeLocked(now int64) {
 	b.fails++
 	b.accessed, b.checked = now, now
 	if b.maxFails > 0 {
-		b.effective = max(0, b.effective-b.penalty)
+		b.effective = max(0, b.effective-b.nominal/b.pool.unit/b.maxFails*b.pool.unit)
 	}
 	b.failedLocked()
 }

@@ -31,13 +31,12 @@ type Backend struct {
 	changed  int64  // the last change of state
 	lastErr  error
 
-	lastStatus int   // of the last failure
-	unit       int64 // a weight of 1; the weights above are in it
-	nominal    int64 // the configured weight
-	penalty    int64 // what a failure takes off the effective weight
-	ramp       ramp
+	lastStatus int32   // of the last failure
 	rising     bool    // a slow start is on the way
+	ramp       ramp    // the slow start
+	nominal    int64   // the configured weight; in the pool's unit, as the others
 	record     *record // of an outlier detection, nil without
+
 	// Set once.
 	pool    *Pool
 	id      string
@@ -71,8 +70,7 @@ const (
 func (p *Pool) newBackend(s *spec) *Backend {
 	b := &Backend{pool: p, id: s.id, spec: *s}
 	b.network, b.addr = s.dial()
-	b.unit = p.unit
-	b.effective = int64(s.weight) * b.unit
+	b.effective = int64(s.weight) * p.unit
 	b.weight = b.effective
 	if p.outlier != nil {
 		b.record = new(record)
@@ -83,15 +81,12 @@ func (p *Pool) newBackend(s *spec) *Backend {
 
 // adoptLocked takes over a configuration. The caller holds the pool's mu.
 func (b *Backend) adoptLocked(s *spec, now int64) {
-	b.nominal = int64(s.weight) * b.unit
+	b.nominal = int64(s.weight) * b.pool.unit
 	b.ramp.span = int64(s.slowStart)
 	if b.rising {
 		b.climbLocked(now)
 	} else {
 		b.weighLocked(b.nominal)
-	}
-	if b.penalty = 0; s.maxFails > 0 {
-		b.penalty = int64(s.weight/s.maxFails) * b.unit
 	}
 	b.maxConns = int64(s.maxConns)
 	b.maxFails = int64(s.maxFails)

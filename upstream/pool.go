@@ -198,6 +198,7 @@ func (p *Pool) pick(now int64, r *Request, wait bool) (Lease, *waiter, error) {
 	} else {
 		p.mu.Unlock()
 	}
+	r.mark(int(r.rank))
 	l := r.given(b)
 	if wasDry {
 		p.log.Info("peers are eligible again", slog.String("backend", b.id))

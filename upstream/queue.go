@@ -150,6 +150,7 @@ func (p *Pool) await(ctx context.Context, w *waiter) (Lease, error) {
 	if w.wet {
 		p.log.Info("peers are eligible again", slog.String("backend", w.b.id))
 	}
+	w.r.mark(int(w.r.rank))
 	return w.r.given(w.b), nil
 }
 

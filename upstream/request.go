@@ -111,9 +111,9 @@ func (r *Request) see(v *view) {
 	}
 }
 
-// given makes the lease of b, which the last choice gave to r.
+// given makes the lease of b, which the last choice gave to r, and mark has
+// noted.
 func (r *Request) given(b *Backend) Lease {
-	r.mark(int(r.rank))
 	r.tries++
 	if r.seq++; r.seq == 0 {
 		r.seq = 1

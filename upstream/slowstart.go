@@ -118,11 +118,9 @@ func (p *Pool) scaleLocked(all []*Backend) {
 	}
 	p.unit = slowUnit
 	for _, b := range all {
-		b.unit = slowUnit
 		b.nominal *= slowUnit
 		b.weight *= slowUnit
 		b.effective *= slowUnit
-		b.penalty *= slowUnit
 		b.current *= slowUnit
 	}
 }

@@ -147,7 +147,7 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 
 	p.mu.Lock()
 	gate := b.gate.Load()
-	s.Effective = int((b.effective + b.unit - 1) / b.unit)
+	s.Effective = int((b.effective + p.unit - 1) / p.unit)
 	if b.rising {
 		s.Share = float64(b.weight) / float64(b.nominal)
 	}
@@ -157,7 +157,7 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 			s.Ejected = &EjectionSnapshot{rec.reason, p.at(rec.since), p.at(rec.until), rec.times}
 		}
 	}
-	s.LastStatus = b.lastStatus
+	s.LastStatus = int(b.lastStatus)
 	s.Active = b.connsLocked()
 	s.Fails = b.fails
 	s.Requests, s.Failures, s.Free, s.Pass = uint64(b.begun), b.failures, b.free, b.pass
