@@ -58,11 +58,11 @@ func (p *Pool) validate(s *spec, where string, isNew bool) error {
 	return err
 }
 
-// riseLocked begins the slow start of b, if it has one. The caller holds the
-// pool's mu.
+// riseLocked begins the slow start of b, if it has one and is in the pool; its
+// failures may clear after it has left. The caller holds the pool's mu.
 func (b *Backend) riseLocked(now int64) {
 	p := b.pool
-	if b.ramp.span == 0 || p.view.Load().single {
+	if b.ramp.span == 0 || b.gate.Load()&gateGone != 0 || p.view.Load().single {
 		return
 	}
 	if !b.rising {

@@ -222,5 +222,18 @@ func TestSlowStartRemoved(t *testing.T) {
 	}
 }
 
+// TestSlowStartGone: nor does one whose failures clear after it has left.
+func TestSlowStartGone(t *testing.T) {
+	p := newPool(t, server("a", SlowStart(time.Hour), FailTimeout(time.Second)), server("b"))
+	failOne(t, p, t0, "a")
+	now := t0 + int64(time.Second) + 1
+	_, l := probe(t, p, now)
+	must(t, p.Remove("a"))
+	l.Done(now, Success)
+	if p.ramps != 0 {
+		t.Errorf("%d on the way, want none", p.ramps)
+	}
+}
+
 // contains reports that err says s.
 func contains(err error, s string) bool { return err != nil && strings.Contains(err.Error(), s) }
