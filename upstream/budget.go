@@ -30,7 +30,8 @@ func (b budget) allows(retries, active int64) bool {
 // must not cost requests that nobody has seen.
 //
 // Requests in flight are the leases in hand, what waits in the queue, and the
-// retry itself.
+// retry itself. A peer that breaks off makes as many retries at once as it had
+// requests: where none of those may fail, the floor is as high as that.
 func WithRetryBudget(share float64, floor int) Option {
 	return func(c *config) { c.budget = &budget{share, floor} }
 }

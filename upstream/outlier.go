@@ -42,6 +42,9 @@ type OutlierOption func(*outlier)
 //   - at most 10 % of the peers are out at a time, but one always may be
 //     ([MaxEjected]).
 //
+// A peer that max_fails disables gives few answers to judge by: use MaxFails(0),
+// or a high number, where the detection is to decide.
+//
 // An ejection ends when its time is over, or when [Pool.SetHealth] reports the
 // peer up and no source reports it down. Each interval that a peer is in
 // takes one off the number its next ejection lasts by. The only backend of a
