@@ -191,7 +191,8 @@ func (p *Pool) serveLocked(v *view, now int64) {
 			p.answerLocked(w, nil, ErrNoPeer)
 		default:
 			r.hash, r.hops = hash, hops
-			if none = r.tries == 0; none && !p.stirred {
+			none = none || r.tries == 0
+			if none && !p.stirred {
 				return
 			}
 		}

@@ -224,7 +224,7 @@ func TestSlowStartRemoved(t *testing.T) {
 
 // TestSlowStartGone: nor does one whose failures clear after it has left.
 func TestSlowStartGone(t *testing.T) {
-	p := newPool(t, server("a", SlowStart(time.Hour), FailTimeout(time.Second)), server("b"))
+	p := newPool(t, server("a", SlowStart(time.Hour), FailTimeout(time.Second)), server("b"), server("c"))
 	failOne(t, p, t0, "a")
 	now := t0 + int64(time.Second) + 1
 	_, l := probe(t, p, now)

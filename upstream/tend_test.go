@@ -20,14 +20,19 @@ import (
 // TestUnconfigured: a pool that has nothing to tend is never told to.
 func TestUnconfigured(t *testing.T) {
 	p := newPool(t, server("a"), server("b"))
-	failOne(t, p, t0, "a")
-	must(t, p.SetHealth("b", "test", false, nil))
-	must(t, p.SetHealth("b", "test", true, nil))
-	must(t, p.Add("192.0.2.9:80", ID("c")))
-	must(t, p.Remove("c"))
-	turns(p, t0+window+ms, 10, "a")
-	if p.due != never || p.stirred || p.notes != nil || p.alarm != nil {
-		t.Errorf("due %d, stirred %v, notes %v, alarm %v; want none of it", p.due, p.stirred, p.notes, p.alarm)
+	for i, do := range []func(){
+		func() { failOne(t, p, t0, "a") },
+		func() { must(t, p.SetHealth("b", "test", false, nil)) },
+		func() { must(t, p.SetHealth("b", "test", true, nil)) },
+		func() { must(t, p.Add("192.0.2.9:80", ID("c"))) },
+		func() { must(t, p.Drain("c", true)) },
+		func() { must(t, p.Remove("c")) },
+		func() { turns(p, t0+window+ms, 10, "a") },
+	} {
+		do()
+		if p.due != never || p.stirred || p.notes != nil || p.alarm != nil {
+			t.Errorf("after step %d: due %d, stirred %v, notes %v, alarm %v; want none of it", i, p.due, p.stirred, p.notes, p.alarm)
+		}
 	}
 }
 
