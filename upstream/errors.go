@@ -6,8 +6,9 @@ import "errors"
 // [ErrNoPeer] and 503 Service Unavailable for [ErrBusy].
 var (
 	// ErrNoPeer: nothing can take the request. Every peer is down, unhealthy,
-	// draining, temporarily disabled by its failures, or was tried already.
-	// All peers being out does not bring any of them back early.
+	// draining, ejected, temporarily disabled by its failures, or was tried
+	// already. All peers being out does not bring any of them back early, unless
+	// [WithPanicThreshold] is set.
 	ErrNoPeer = errors.New("upstream: no peer is eligible")
 
 	// ErrBusy: at least one peer could have taken the request and is only at
