@@ -53,6 +53,7 @@ func (ex *exchange) conclude(t trouble, now int64) {
 	a.Err = t.err
 	a.Total = time.Duration(now - ex.asked)
 	o := t.outcome()
+	ex.pick.Unsent = !t.sent // no retry that a budget counts
 	if o == upstream.Failure {
 		ex.proxy.stats.add(ex, statFailures)
 		ex.pick.Cause = t.err

@@ -17,6 +17,8 @@ func (b Balancer) String() string {
 
 // picker chooses one of the peers of a tier. The pool calls it with mu held
 // and does everything else: the tried set, the window, the count of leases.
+// A Backend's weight and effective weight are shares, which a slow start moves:
+// only their proportions mean something.
 type picker interface {
 	// pick returns the index of the chosen peer, or -1; busy reports that a
 	// peer was left out only for its max_conns. When retry is set, peers in the

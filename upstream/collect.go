@@ -5,33 +5,60 @@ package upstream
 // for upstream servers.
 //
 // Of the pool, with the label group: mainstay_upstream_no_peer_total,
-// _busy_total, and _leaving, the requests in flight on removed backends. Of each
+// _busy_total, and _leaving, the requests in flight on removed backends;
+// _waiting, _queued_total, _queue_full_total and _queue_timeout_total of the
+// queue; _retrying, _retries_total and _over_budget_total of the retry budget;
+// _panicking (1 while health is ignored) and _panics_total; see [Snapshot]. Of each
 // backend, with the labels group and backend: mainstay_upstream_up (1 while it
 // takes requests), _active, _weight, _effective_weight, _fails, _requests_total,
-// _failures_total, _free_total, _pass_total and _unavailable_total; see
-// [BackendSnapshot] for what they count.
+// _failures_total, _free_total, _pass_total, _unavailable_total, _ejected (1
+// while it is), _ejections_total and _share (of the weight, below 1 in a slow
+// start); see [BackendSnapshot] for what they count.
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
 	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
 	emit("mainstay_upstream_busy_total", 'c', float64(s.Busy), "group", s.Group)
 	emit("mainstay_upstream_leaving", 'g', float64(s.Leaving), "group", s.Group)
+	all := func(name string, kind byte, value float64) {
+		emit("mainstay_upstream_"+name, kind, value, "group", s.Group)
+	}
+	all("waiting", 'g', float64(s.Waiting))
+	all("queued_total", 'c', float64(s.Queued))
+	all("queue_full_total", 'c', float64(s.QueueFull))
+	all("queue_timeout_total", 'c', float64(s.QueueTimeout))
+	all("retrying", 'g', float64(s.Retrying))
+	all("retries_total", 'c', float64(s.Retries))
+	all("over_budget_total", 'c', float64(s.OverBudget))
+	all("panicking", 'g', one(s.Panicking))
+	all("panics_total", 'c', float64(s.Panics))
 	for _, b := range s.Backends {
-		one := func(name string, kind byte, value float64) {
+		of := func(name string, kind byte, value float64) {
 			emit("mainstay_upstream_"+name, kind, value, "group", s.Group, "backend", b.ID)
 		}
-		up := 0.0
-		if b.State == StateUp {
-			up = 1
+		of("up", 'g', one(b.State == StateUp))
+		of("active", 'g', float64(b.Active))
+		of("weight", 'g', float64(b.Weight))
+		of("effective_weight", 'g', float64(b.Effective))
+		of("fails", 'g', float64(b.Fails))
+		of("requests_total", 'c', float64(b.Requests))
+		of("failures_total", 'c', float64(b.Failures))
+		of("free_total", 'c', float64(b.Free))
+		of("pass_total", 'c', float64(b.Pass))
+		of("unavailable_total", 'c', float64(b.Unavailable))
+		of("ejected", 'g', one(b.Ejected != nil))
+		of("ejections_total", 'c', float64(b.Ejections))
+		share := 1.0
+		if b.Share != 0 {
+			share = b.Share
 		}
-		one("up", 'g', up)
-		one("active", 'g', float64(b.Active))
-		one("weight", 'g', float64(b.Weight))
-		one("effective_weight", 'g', float64(b.Effective))
-		one("fails", 'g', float64(b.Fails))
-		one("requests_total", 'c', float64(b.Requests))
-		one("failures_total", 'c', float64(b.Failures))
-		one("free_total", 'c', float64(b.Free))
-		one("pass_total", 'c', float64(b.Pass))
-		one("unavailable_total", 'c', float64(b.Unavailable))
+		of("share", 'g', share)
 	}
+}
+
+// one is 1 for true.
+func one(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }

@@ -44,12 +44,23 @@
 // found closed ([Free]) is not charged to the peer; and a peer at its limit is
 // told from a dead one ([ErrBusy]).
 //
+// # Admission
+//
+// With [WithQueue], [Pool.Pick] waits while the peers are merely at their
+// max_conns: in the order of arrival, one request woken for each place, and not
+// for peers that are out. A share of the requests in flight may be retries, a
+// fifth unless [WithRetryBudget] says otherwise; beyond it they fail with
+// [ErrBudget]. [SlowStart] spares a peer that comes into service. [WithOutlier]
+// ejects peers that stand out, and [WithPanicThreshold] ignores health when too
+// few are left; both follow Envoy, and neither is on by default.
+//
 // # Health and change
 //
 // [Pool.SetHealth] takes the verdict of any number of named sources and wires to
 // a checker in one line. [Pool.Add], [Pool.Update], [Pool.Remove],
-// [Pool.SetWeight] and [Pool.Drain] change the pool under traffic; state follows
-// the id, and a lease outlives the removal of its backend.
+// [Pool.SetWeight], [Pool.Drain] and [Pool.DrainFor] change the pool under
+// traffic; state follows the id, and a lease outlives the removal of its
+// backend.
 // [Pool.Snapshot] says why a peer is out, [Pool.Collect] feeds metrics.
 //
 // # Cost
@@ -57,13 +68,14 @@
 // A pick with its Done takes one short mutex per pool and allocates nothing:
 // tens of nanoseconds for a few peers, and O(n) in the peers, as every smooth
 // round robin. A backend takes less than half a kilobyte. A Request used in a
-// pool of more than 64 backends allocates once, for the memory of its tries.
-// The package starts no goroutines, needs no privilege and runs on every
-// platform. Everything is safe for concurrent use, except a [Request] and its
-// leases, which belong to one goroutine at a time.
+// pool of more than 64 backends allocates once, for the memory of its tries. A
+// request that waits in the queue takes about 200 bytes meanwhile. The package
+// starts no goroutines; while requests wait, a pool has one timer. It needs no
+// privilege and runs on every platform. Everything is safe for concurrent use,
+// except a [Request] and its leases, which belong to one goroutine at a time.
 //
 // # Not built yet
 //
-// Balancers that hash, measure latency or keep sessions, slow start, waiting in a
-// queue, re-resolving host names (the dialer resolves them).
+// Balancers that hash, measure latency or keep sessions, re-resolving host names
+// (the dialer resolves them).
 package upstream

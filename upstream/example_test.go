@@ -1,9 +1,11 @@
 package upstream_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/mainstay-ha/mainstay/upstream"
 )
@@ -81,6 +83,37 @@ func ExamplePool_TryPick() {
 	// a unavailable connection refused
 	// b unavailable connection refused
 	// spare up
+}
+
+// With a queue, Pick waits for a peer that is merely busy.
+func ExamplePool_Pick() {
+	pool, err := upstream.New(
+		upstream.WithServer("192.0.2.1:80", upstream.ID("a"), upstream.MaxConns(1)),
+		upstream.WithQueue(100, 5*time.Second),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var first, second upstream.Request
+	lease, err := pool.Pick(context.Background(), &first)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	go lease.Done(pool.Now(), upstream.Success)
+
+	next, err := pool.Pick(context.Background(), &second)
+	switch {
+	case err == nil:
+		fmt.Println(next.Backend().ID())
+		next.Done(pool.Now(), upstream.Success)
+	case errors.Is(err, upstream.ErrBusy): // also ErrQueueFull and ErrQueueTimeout
+		fmt.Println(503)
+	default:
+		fmt.Println(502)
+	}
+	// Output: a
 }
 
 // A health checker is wired with one line; its events name the backend by the

@@ -16,13 +16,16 @@ type verdict struct {
 // SetHealth notes what one source says of a backend. A backend is healthy while
 // no source says down; a source that never spoke has no say, and none
 // overwrites another's verdict. While every backend is unhealthy, picks fail
-// with [ErrNoPeer]. The cause may be nil; the log and the snapshot show it. An
-// id that the pool does not have is [ErrUnknown].
+// with [ErrNoPeer], unless [WithPanicThreshold] is set. A verdict that leaves the
+// backend healthy ends its ejection ([WithOutlier]). The cause may be nil; the
+// log and the snapshot show it. An id that the pool does not have is
+// [ErrUnknown].
 func (p *Pool) SetHealth(id, source string, up bool, cause error) error {
 	if source == "" {
 		return fmt.Errorf("upstream: group %q: health of %q: the source is empty", p.name, id)
 	}
 	healthy, changed, err := p.setHealth(id, source, up, cause)
+	defer p.say()
 	if err != nil || !changed {
 		return err
 	}
@@ -58,5 +61,8 @@ func (p *Pool) setHealth(id, source string, up bool, cause error) (healthy, chan
 		healthy = healthy && h.up
 	}
 	p.flip(b, gateHealth, !healthy)
+	if up && healthy {
+		p.pardon(b)
+	}
 	return healthy, changed, nil
 }

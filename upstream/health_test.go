@@ -74,6 +74,47 @@ func TestWhyDown(t *testing.T) {
 	}
 }
 
+// TestWhyInWords: one line for every state.
+func TestWhyInWords(t *testing.T) {
+	fail := func(p *Pool, cause error, status int) {
+		for range 2 {
+			r := new(Request)
+			if id, l := pickFor(p, t0, r); id == "a" {
+				r.Cause, r.Status = cause, status
+				l.Done(t0, Failure)
+				return
+			}
+		}
+	}
+	tests := []struct {
+		name  string
+		do    func(p *Pool)
+		state State
+		want  string
+	}{
+		{"up", func(p *Pool) {}, StateUp, ""},
+		{"down", func(p *Pool) { must(t, p.Update("a", Down())) }, StateDown, "configured down"},
+		{"unhealthy", func(p *Pool) {
+			must(t, p.SetHealth("a", "tcp", false, nil))
+			must(t, p.SetHealth("a", "http", false, errors.New("status 500")))
+			must(t, p.SetHealth("a", "dns", true, nil))
+		}, StateUnhealthy, "http: status 500; tcp: down"},
+		{"draining", func(p *Pool) { pick(p, t0); must(t, p.Drain("a", true)) }, StateDraining, "draining, 1 requests in flight"},
+		{"failed", func(p *Pool) { fail(p, errors.New("refused"), 0) }, StateUnavailable, "1 failures in a window of 10s, the last: refused"},
+		{"failed with a status", func(p *Pool) { fail(p, nil, 503) }, StateUnavailable, "1 failures in a window of 10s, the last: status 503"},
+		{"failed for no reason", func(p *Pool) { fail(p, nil, 0) }, StateUnavailable, "1 failures in a window of 10s"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPool(t, server("a"), server("b"))
+			tt.do(p)
+			if s := status(t, p, "a"); s.State != tt.state || s.Why != tt.want {
+				t.Errorf("a is %s: %q; want %s: %q", s.State, s.Why, tt.state, tt.want)
+			}
+		})
+	}
+}
+
 func TestSnapshotJSON(t *testing.T) {
 	p := newPool(t, WithName("web"), WithBalancer(LeastConn()), server("a", MaxConns(3)), server("b", Backup()))
 	failOne(t, p, p.Now(), "a")

@@ -53,11 +53,19 @@ func (h *history) start() {
 	if least {
 		bal = LeastConn()
 	}
-	p, err := New(WithBalancer(bal))
+	h.model = &model{leastConn: least, budget: h.upTo(2) == 1}
+	opts := []Option{WithBalancer(bal)}
+	if !h.model.budget {
+		opts = append(opts, WithRetryBudget(1, 0))
+	}
+	p, err := New(opts...)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.pool, h.model = p, &model{leastConn: least}
+	h.pool = p
+	if h.upTo(2) == 1 {
+		p.unit = slowUnit // as if a slow start were configured
+	}
 	for range n {
 		h.add()
 	}
@@ -140,6 +148,8 @@ func (h *history) pick(f *flight, what string) string {
 		got = "busy"
 	case errors.Is(err, ErrNoPeer):
 		got = "none"
+	case errors.Is(err, ErrBudget):
+		got = "budget"
 	default:
 		got = err.Error()
 	}
@@ -161,6 +171,10 @@ func (h *history) pick(f *flight, what string) string {
 func (h *history) end(i int, o Outcome) *flight {
 	f := h.live[i]
 	h.live = slices.Delete(h.live, i, i+1)
+	if o == Failure || o == Pass {
+		f.r.Unsent = h.upTo(4) == 0
+		f.m.unsent = f.r.Unsent
+	}
 	f.lease.Done(h.now*1e6, o)
 	h.model.done(f.m, h.now, o)
 	if h.upTo(8) == 0 {

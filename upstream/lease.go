@@ -62,9 +62,15 @@ func (l Lease) Done(now int64, o Outcome) {
 	if b.pool.watchers != nil {
 		b.pool.watch(now, b, r, o)
 	}
-	r.Status, r.Headed = 0, 0
 	if o != Success || b.gate.Load()&gateFailed != 0 {
 		b.pool.settle(now, b, r, o)
 	}
+	r.Status, r.Headed = 0, 0
+	if r.spent {
+		b.pool.refund(r)
+	}
 	b.ended.Add(1)
+	if b.pool.waiting.Load() != 0 {
+		b.pool.release(now)
+	}
 }

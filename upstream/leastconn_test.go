@@ -46,7 +46,7 @@ func TestLeastConnIdle(t *testing.T) {
 // both sides of the edge, against the model.
 func TestLeastConnWide(t *testing.T) {
 	const n = 150
-	opts := []Option{WithBalancer(LeastConn())}
+	opts := []Option{WithBalancer(LeastConn()), WithRetryBudget(1, 0)}
 	m := &model{leastConn: true}
 	for i := range n {
 		id, w := fmt.Sprintf("p%d", i), 1+i%2

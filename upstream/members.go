@@ -12,6 +12,7 @@ import (
 func (p *Pool) Add(addr string, opts ...ServerOption) error {
 	s := newSpec(addr, opts)
 	err := p.add(&s)
+	defer p.say()
 	if err == nil {
 		p.log.Info("backend added", slog.String("backend", s.id), slog.String("addr", s.address))
 	}
@@ -22,7 +23,7 @@ func (p *Pool) add(s *spec) error {
 	p.config.Lock()
 	defer p.config.Unlock()
 	v := p.view.Load()
-	err := s.validate(fmt.Sprintf("group %q: add %q", p.name, s.address), true)
+	err := p.validate(s, fmt.Sprintf("group %q: add %q", p.name, s.address), true)
 	if _, taken := v.byID[s.id]; taken {
 		err = errors.Join(err, fmt.Errorf("%w: group %q: id %q", ErrDuplicate, p.name, s.id))
 	}
@@ -37,6 +38,7 @@ func (p *Pool) add(s *spec) error {
 // in hand stay valid and end as usual.
 func (p *Pool) Remove(id string) error {
 	err := p.remove(id)
+	defer p.say()
 	if err == nil {
 		p.log.Info("backend removed", slog.String("backend", id))
 	}
@@ -64,6 +66,7 @@ func (p *Pool) remove(id string) error {
 // error nothing has changed.
 func (p *Pool) Update(id string, opts ...ServerOption) error {
 	s, err := p.update(id, opts)
+	defer p.say()
 	if err == nil {
 		p.log.Info("backend updated", slog.String("backend", id), slog.String("addr", s.address),
 			slog.Int("weight", s.weight), slog.Bool("backup", s.backup), slog.Bool("down", s.down))
@@ -81,7 +84,7 @@ func (p *Pool) update(id string, opts []ServerOption) (s spec, err error) {
 	s = b.spec
 	s.apply(opts)
 	where := fmt.Sprintf("group %q: update %q", p.name, id)
-	err = s.validate(where, false)
+	err = p.validate(&s, where, false)
 	if s.id != id {
 		err = errors.Join(err, fmt.Errorf("upstream: %s: the id cannot become %q", where, s.id))
 	}
@@ -109,16 +112,22 @@ func (p *Pool) update(id string, opts []ServerOption) (s spec, err error) {
 func (p *Pool) SetWeight(id string, w int) error { return p.Update(id, Weight(w)) }
 
 // Drain, while on, keeps new requests away from a backend and lets those in
-// flight finish. The backend stays in the pool.
+// flight finish. The backend stays in the pool. [Pool.DrainFor] waits for them.
 func (p *Pool) Drain(id string, on bool) error {
+	_, err := p.drain(id, on)
+	return err
+}
+
+func (p *Pool) drain(id string, on bool) (*Backend, error) {
 	p.config.Lock()
 	b, err := p.find(id)
 	changed := err == nil && p.flip(b, gateDrain, on)
 	p.config.Unlock()
+	defer p.say()
 	if changed {
 		p.log.Info("drain", slog.String("backend", id), slog.Bool("on", on))
 	}
-	return err
+	return b, err
 }
 
 // find returns the backend with that id. The caller holds p.config.
@@ -133,28 +142,51 @@ func (p *Pool) find(id string) (*Backend, error) {
 func (p *Pool) flip(b *Backend, bit uint32, on bool) bool {
 	now := p.Now()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if (b.gate.Load()&bit != 0) == on {
+		p.mu.Unlock()
 		return false
 	}
 	b.setLocked(bit, on)
 	b.changed = now
+	if bit == gateHealth && !on {
+		b.riseLocked(now)
+	}
+	p.changedLocked(now)
+	p.mu.Unlock()
 	return true
 }
 
 // swap puts a membership into service, together with what change does to the
 // backends under mu. The caller holds p.config.
 func (p *Pool) swap(all []*Backend, change func()) {
-	v := p.newView(p.view.Load().generation+1, all)
+	was := p.view.Load()
+	v := p.newView(was.generation+1, all)
+	now := p.Now()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if change != nil {
 		change()
+	}
+	p.scaleLocked(all)
+	p.view.Store(v)
+	for _, b := range all {
+		if was.byID[b.id] != b {
+			b.riseLocked(now)
+		}
 	}
 	for _, t := range v.tiers {
 		boundLocked(t.peers)
 	}
-	p.view.Store(v)
+	p.changedLocked(now)
+	p.mu.Unlock()
+}
+
+// changedLocked lets a change reach those who wait. What there is to log is left
+// for say. The caller holds config and mu.
+func (p *Pool) changedLocked(now int64) {
+	p.stirLocked()
+	if p.queue.n > 0 {
+		p.tendLocked(now)
+	}
 }
 
 // boundLocked limits every peer's credit and debt to one round of its tier.

@@ -10,6 +10,8 @@ import (
 // sets that are maps, loads compared as fractions, times in milliseconds.
 type model struct {
 	leastConn bool
+	budget    bool         // of 20 %, or 3
+	retrying  int          // retries in flight
 	peers     []*modelPeer // in configured order
 }
 
@@ -35,6 +37,8 @@ type modelRequest struct {
 	current *modelPeer
 	probe   bool
 	window  int64
+	unsent  bool // the last attempt reached nobody
+	retry   bool // the attempt in hand is a counted retry
 }
 
 func newModelRequest() *modelRequest {
@@ -75,8 +79,18 @@ func usable(tier []*modelPeer, tried map[*modelPeer]bool, now int64, failures bo
 	return out, full
 }
 
-// pick returns the chosen peer's id, or "none" or "busy".
+// pick returns the chosen peer's id, or "none", "busy" or "budget".
 func (m *model) pick(r *modelRequest, now int64) string {
+	counts := m.budget && r.tries > 0 && !r.unsent
+	if counts {
+		active := 1
+		for _, p := range m.peers {
+			active += p.conns
+		}
+		if m.retrying >= 3 && m.retrying >= active/5 {
+			return "budget"
+		}
+	}
 	var chosen *modelPeer
 	var full bool
 	if m.single() {
@@ -104,6 +118,10 @@ func (m *model) pick(r *modelRequest, now int64) string {
 			return "busy"
 		}
 		return "none"
+	}
+	if counts {
+		m.retrying++
+		r.retry = true
 	}
 	r.tried[chosen] = true
 	r.tries++
@@ -161,6 +179,10 @@ func (m *model) done(r *modelRequest, now int64, o Outcome) {
 	p := r.current
 	r.current = nil
 	p.conns--
+	if r.retry {
+		m.retrying--
+		r.retry = false
+	}
 	switch o {
 	case Free:
 		r.tries--
@@ -254,7 +276,7 @@ func (p *Pool) modelView() string {
 	for _, b := range p.view.Load().all {
 		p.mu.Lock()
 		out += fmt.Sprintf("%s w=%d e=%d c=%d conns=%d fails=%d checked=%d %s\n",
-			b.id, b.weight, b.effective, b.current, b.connsLocked(), b.fails, b.checked/1e6, stateOf(b.gate.Load()))
+			b.id, b.weight/p.unit, b.effective/p.unit, b.current/p.unit, b.connsLocked(), b.fails, b.checked/1e6, stateOf(b.gate.Load()))
 		p.mu.Unlock()
 	}
 	return out

@@ -19,6 +19,8 @@ type config struct {
 	log      *slog.Logger
 	servers  []spec
 	errs     []error
+
+	admission
 }
 
 // WithName sets the group: the name of the pool in logs, metrics and

@@ -16,7 +16,10 @@ func (p *Pool) settle(now int64, b *Backend, r *Request, o Outcome) {
 	r.Cause = nil
 	if o == Free {
 		r.free()
+	} else {
+		r.unsent = r.Unsent
 	}
+	r.Unsent = false
 
 	p.mu.Lock()
 	was := b.gate.Load()
@@ -31,7 +34,7 @@ func (p *Pool) settle(now int64, b *Backend, r *Request, o Outcome) {
 		b.pass++
 	case o == Failure:
 		b.failures++
-		b.lastErr = cause
+		b.lastErr, b.lastStatus = cause, int32(r.Status)
 		b.failed = now
 		if v.single {
 			b.clearLocked()
@@ -49,7 +52,10 @@ func (p *Pool) settle(now int64, b *Backend, r *Request, o Outcome) {
 		b.changed = now
 		if is&gateFails != 0 {
 			b.unavail++
+		} else {
+			b.riseLocked(now)
 		}
+		p.stirLocked()
 	}
 	p.mu.Unlock()
 
@@ -73,7 +79,7 @@ func (b *Backend) chargeLocked(now int64) {
 	b.fails++
 	b.accessed, b.checked = now, now
 	if b.maxFails > 0 {
-		b.effective = max(0, b.effective-b.weight/b.maxFails)
+		b.effective = max(0, b.effective-b.nominal/b.pool.unit/b.maxFails*b.pool.unit)
 	}
 	b.failedLocked()
 }

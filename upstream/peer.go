@@ -9,9 +9,9 @@ type Backend struct {
 	// What a pick reads of every peer comes first and close together. Guarded
 	// by the pool's mu; gate is also read and ended written without it.
 	gate        atomic.Uint32
-	current     int64 // smooth round robin's running weight
-	effective   int64 // weight less the penalty of recent failures, recovering
-	weight      int64
+	current     int64        // smooth round robin's running weight
+	effective   int64        // weight less the penalty of recent failures, recovering
+	weight      int64        // the configured one, or a share of it in a slow start
 	begun       int64        // leases given out
 	ended       atomic.Int64 // leases given back
 	maxConns    int64
@@ -31,6 +31,12 @@ type Backend struct {
 	changed  int64  // the last change of state
 	lastErr  error
 
+	lastStatus int32   // of the last failure
+	rising     bool    // a slow start is on the way
+	ramp       ramp    // the slow start
+	nominal    int64   // the configured weight; in the pool's unit, as the others
+	record     *record // of an outlier detection, nil without
+
 	// Set once.
 	pool    *Pool
 	id      string
@@ -45,35 +51,43 @@ type Backend struct {
 // The reasons why a pick has to look closer at a peer, or may not take it.
 // Written under the pool's mu.
 const (
-	gateDown   uint32 = 1 << iota // configured down
-	gateDrain                     // told to drain
-	gateHealth                    // a health source says down
-	gateGone                      // removed from the pool
-	gateFails                     // fails >= max_fails: wait for the window
-	gateCap                       // has a max_conns
-	gateFailed                    // fails > 0: a success may clear it
+	gateDown    uint32 = 1 << iota // configured down
+	gateDrain                      // told to drain
+	gateHealth                     // a health source says down
+	gateGone                       // removed from the pool
+	gateFails                      // fails >= max_fails: wait for the window
+	gateCap                        // has a max_conns
+	gateFailed                     // fails > 0: a success may clear it
+	gateEjected                    // ejected as an outlier
+	gatePanic                      // health is ignored
 
-	gateOut  = gateDown | gateDrain | gateHealth | gateGone
+	gateOut  = gateDown | gateDrain | gateHealth | gateGone | gateEjected
 	gatePick = gateOut | gateFails | gateCap
+	gateSick = gateHealth | gateEjected | gateFails
 )
 
 // newBackend returns a backend in its first state.
 func (p *Pool) newBackend(s *spec) *Backend {
 	b := &Backend{pool: p, id: s.id, spec: *s}
 	b.network, b.addr = s.dial()
-	b.effective = int64(s.weight)
+	b.effective = int64(s.weight) * p.unit
 	b.weight = b.effective
+	if p.outlier != nil {
+		b.record = new(record)
+	}
 	b.adoptLocked(s, p.Now()) // nobody else sees b yet
 	return b
 }
 
-// adoptLocked takes over a configuration. A penalty on the effective weight
-// stays, as far as the new weight has room for it. The caller holds the pool's
-// mu.
+// adoptLocked takes over a configuration. The caller holds the pool's mu.
 func (b *Backend) adoptLocked(s *spec, now int64) {
-	w := int64(s.weight)
-	b.effective = min(max(0, b.effective+w-b.weight), w)
-	b.weight = w
+	b.nominal = int64(s.weight) * b.pool.unit
+	b.ramp.span = int64(s.slowStart)
+	if b.rising {
+		b.climbLocked(now)
+	} else {
+		b.weighLocked(b.nominal)
+	}
 	b.maxConns = int64(s.maxConns)
 	b.maxFails = int64(s.maxFails)
 	b.failTimeout = int64(s.failTimeout)
@@ -81,14 +95,21 @@ func (b *Backend) adoptLocked(s *spec, now int64) {
 	b.setLocked(gateDown, s.down)
 	b.setLocked(gateCap, s.maxConns > 0)
 	b.failedLocked()
-	if (was^b.gate.Load())&(gateDown|gateFails) != 0 {
+	is := b.gate.Load()
+	if (was^is)&(gateDown|gateFails) != 0 {
 		b.changed = now
+	}
+	if was&^is&(gateDown|gateFails) != 0 {
+		b.riseLocked(now)
 	}
 }
 
 // leaveLocked marks a backend that the membership no longer has. The caller
 // holds the pool's mu.
-func (b *Backend) leaveLocked() { b.setLocked(gateGone, true) }
+func (b *Backend) leaveLocked() {
+	b.setLocked(gateGone, true)
+	b.landLocked()
+}
 
 // ID names the backend inside its group; by default the address as configured.
 func (b *Backend) ID() string { return b.id }
@@ -118,6 +139,9 @@ const (
 
 // admit decides for a peer whose gate g is not clear. The caller holds mu.
 func (b *Backend) admit(g uint32, now int64) answer {
+	if g&gatePanic != 0 {
+		g &^= gateSick
+	}
 	switch {
 	case g&gateOut != 0:
 		return no
@@ -127,6 +151,22 @@ func (b *Backend) admit(g uint32, now int64) answer {
 		return full
 	}
 	return yes
+}
+
+// backLocked is when a peer that is out for a time may be picked again, 0 for a
+// peer that is in, or out for good. The caller holds the pool's mu.
+func (b *Backend) backLocked() (at int64) {
+	g := b.gate.Load()
+	if g&(gateOut&^gateEjected) != 0 {
+		return 0
+	}
+	if g&gateFails != 0 {
+		at = b.checked + b.failTimeout + 1
+	}
+	if g&gateEjected != 0 {
+		at = max(at, b.record.until)
+	}
+	return at
 }
 
 // connsLocked is the number of leases in hand. It can only shrink while the

@@ -19,7 +19,8 @@ type Pool struct {
 	rule picker
 	log  *slog.Logger
 
-	watchers []watcher // set once
+	watchers []watcher    // set once
+	waiting  atomic.Int32 // requests in the queue, and drains: the ends of leases matter
 
 	view atomic.Pointer[view] // what picks read; stored under mu
 
@@ -29,6 +30,8 @@ type Pool struct {
 	dry    bool // the last fresh request found no peer
 	noPeer uint64
 	busy   uint64
+
+	tending // guarded by mu
 
 	config  sync.Mutex // guards spec and health of the backends, leaving; held around changes
 	leaving []*Backend // removed with requests in flight
@@ -66,6 +69,7 @@ func New(opts ...Option) (*Pool, error) {
 	if c.balancer.rule == nil {
 		c.balancer = RoundRobin()
 	}
+	c.errs = append(c.errs, c.admission.validate(c.name))
 	p := &Pool{
 		base: time.Now(),
 		name: c.name,
@@ -73,12 +77,13 @@ func New(opts ...Option) (*Pool, error) {
 		rule: c.balancer.rule,
 		log:  c.log.With(slog.String("group", c.name)),
 	}
+	p.start(&c)
 	first := make(map[string]int)
 	all := make([]*Backend, 0, len(c.servers))
 	for i := range c.servers {
 		s := &c.servers[i]
 		where := fmt.Sprintf("group %q: server %d", c.name, i+1)
-		c.errs = append(c.errs, s.validate(where, true))
+		c.errs = append(c.errs, p.validate(s, where, true))
 		if n, ok := first[s.id]; ok && s.id != "" {
 			c.errs = append(c.errs, fmt.Errorf("%w: group %q: server %d has the id %q of server %d", ErrDuplicate, c.name, i+1, s.id, n))
 			continue
@@ -92,6 +97,10 @@ func New(opts ...Option) (*Pool, error) {
 	if w, ok := p.rule.(watcher); ok {
 		p.watchers = append(p.watchers, w)
 	}
+	if p.outlier != nil {
+		p.watchers = append(p.watchers, p.outlier)
+	}
+	p.scaleLocked(all) // nobody else sees p yet
 	p.view.Store(p.newView(1, all))
 	return p, nil
 }
@@ -144,36 +153,61 @@ func (p *Pool) Name() string { return p.name }
 func (p *Pool) Peers() int { return p.view.Load().peers }
 
 // TryPick chooses a backend for the next attempt of r at time now and never
-// waits. It fails with [ErrNoPeer] or [ErrBusy] and then leaves r as it was.
-// Within one request no backend is chosen twice, except after a [Free] attempt.
-// The backups are asked when no primary is eligible; a request that reached
-// them stays with them.
+// waits. It fails with [ErrNoPeer], [ErrBusy] or [ErrBudget] and then leaves r
+// as it was. Within one request no backend is chosen twice, except after a
+// [Free] attempt. The backups are asked when no primary is eligible; a request
+// that reached them stays with them. Requests that wait in [Pool.Pick] go first:
+// TryPick gets what none of them can take.
 func (p *Pool) TryPick(now int64, r *Request) (Lease, error) {
+	l, _, err := p.pick(now, r, false)
+	return l, err
+}
+
+// pick is TryPick, and with wait, where the answer would be ErrBusy, the place
+// in the queue instead.
+func (p *Pool) pick(now int64, r *Request, wait bool) (Lease, *waiter, error) {
 	if r.open != 0 {
-		return Lease{}, errLeaseOpen
+		return Lease{}, nil, errLeaseOpen
 	}
 	v := p.view.Load()
-	if r.view != v {
-		if r.tries != 0 {
-			r.follow(v)
-		}
-		r.view = v
-	}
+	r.see(v)
 	// Should the membership change before mu is taken, the gates of the
 	// backends that left keep them from being chosen.
 	p.mu.Lock()
+	noted := false
+	if now >= p.due {
+		p.tendLocked(now)
+		noted = p.notes != nil
+	}
+	if r.tries != 0 && !p.spendLocked(v, r) {
+		p.unlock()
+		return Lease{}, nil, ErrBudget
+	}
 	b, busy := p.chooseLocked(v, now, r)
 	if b == nil {
-		warn := p.refuseLocked(r, busy)
-		p.mu.Unlock()
-		if warn {
-			p.log.Warn("no peer is eligible")
-		}
-		if busy {
-			return Lease{}, ErrBusy
-		}
-		return Lease{}, ErrNoPeer
+		w, err := p.turnAwayLocked(now, r, busy, wait)
+		return Lease{}, w, err
 	}
+	p.beginLocked(b, now, r)
+	wasDry := p.dry
+	if wasDry {
+		p.dry = false
+	}
+	if noted {
+		p.unlock()
+	} else {
+		p.mu.Unlock()
+	}
+	r.mark(int(r.rank))
+	l := r.given(b)
+	if wasDry {
+		p.log.Info("peers are eligible again", slog.String("backend", b.id))
+	}
+	return l, nil, nil
+}
+
+// beginLocked counts the attempt that r is about to make. The caller holds mu.
+func (p *Pool) beginLocked(b *Backend, now int64, r *Request) {
 	r.probe = false
 	if now-b.checked > b.failTimeout {
 		r.probe, r.since = b.gate.Load()&gateFails != 0, b.checked
@@ -182,22 +216,28 @@ func (p *Pool) TryPick(now int64, r *Request) (Lease, error) {
 	b.begun++
 	b.selected = now
 	r.began = now
-	wasDry := p.dry
-	if wasDry {
-		p.dry = false
-	}
-	p.mu.Unlock()
+}
 
-	r.mark(int(r.rank))
-	r.tries++
-	if r.seq++; r.seq == 0 {
-		r.seq = 1
+// turnAwayLocked answers a pick that found nothing. The caller holds mu and is
+// relieved of it.
+func (p *Pool) turnAwayLocked(now int64, r *Request, busy, wait bool) (w *waiter, err error) {
+	warn := false
+	if busy && wait && p.queue.limit > 0 {
+		if w = p.joinLocked(now, r); w == nil {
+			p.unspendLocked(r)
+			err = ErrQueueFull
+		}
+	} else {
+		warn = p.refuseLocked(r, busy)
+		if err = ErrNoPeer; busy {
+			err = ErrBusy
+		}
 	}
-	r.open = r.seq
-	if wasDry {
-		p.log.Info("peers are eligible again", slog.String("backend", b.id))
+	p.unlock()
+	if warn {
+		p.log.Warn("no peer is eligible")
 	}
-	return Lease{b, r, r.seq}, nil
+	return w, err
 }
 
 // chooseLocked picks from the request's tier, and from the backups when the
@@ -225,7 +265,7 @@ func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
 	if r.tries != 0 && r.has(0) {
 		return nil, false
 	}
-	if a := b.admit(b.gate.Load()&^gateFails, now); a != yes {
+	if a := b.admit(b.gate.Load()&^(gateFails|gateEjected), now); a != yes {
 		return nil, a == full
 	}
 	r.tier, r.rank = 0, 0
@@ -235,6 +275,7 @@ func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
 // refuseLocked counts a pick that found nothing, and reports whether to warn:
 // once, when not even a fresh request finds a peer. The caller holds mu.
 func (p *Pool) refuseLocked(r *Request, busy bool) (warn bool) {
+	p.unspendLocked(r)
 	if busy {
 		p.busy++
 		return false

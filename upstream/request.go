@@ -34,6 +34,11 @@ type Request struct {
 	// [Lease.Done], for rules that learn from answers; Done takes them.
 	Status int
 	Headed int64
+	// Unsent reports that the attempt ended before its peer saw anything of the
+	// request, because there was no connection. Set it before [Lease.Done]: the
+	// next attempt is then no retry that a budget counts ([WithRetryBudget]).
+	// Done takes it.
+	Unsent bool
 
 	view  *view    // the membership whose ranks the tried bits are
 	tried uint64   // ranks 0 to 63
@@ -48,6 +53,9 @@ type Request struct {
 	began int64    // when the lease in hand was given
 	hash  uint32   // what a hashing balancer goes on from
 	hops  uint32   // how often it has done so
+
+	spent  bool // the lease in hand, or the wait for one, is counted as a retry
+	unsent bool // the last attempt never reached its peer
 }
 
 // Reset makes r ready for the next request. It clears every exported field and
@@ -61,6 +69,7 @@ func (r *Request) Reset() {
 	r.tries, r.rank, r.tier = 0, -1, 0
 	r.Status, r.Headed = 0, 0
 	r.hash, r.hops = 0, 0
+	r.Unsent, r.unsent = false, false
 	if r.spill != nil {
 		clear(r.spill)
 	}
@@ -90,6 +99,27 @@ func (r *Request) mark(i int) {
 		r.spill = append(r.spill, 0)
 	}
 	r.spill[w] |= 1 << uint(i%64)
+}
+
+// see makes v the membership that r is placed in.
+func (r *Request) see(v *view) {
+	if r.view != v {
+		if r.tries != 0 {
+			r.follow(v)
+		}
+		r.view = v
+	}
+}
+
+// given makes the lease of b, which the last choice gave to r, and mark has
+// noted.
+func (r *Request) given(b *Backend) Lease {
+	r.tries++
+	if r.seq++; r.seq == 0 {
+		r.seq = 1
+	}
+	r.open = r.seq
+	return Lease{b, r, r.seq}
 }
 
 // free takes the last attempt back. After a Reset there is none.

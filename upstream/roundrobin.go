@@ -42,7 +42,7 @@ func (roundRobin) pick(t *tier, now int64, r *Request, retry bool) (at int, busy
 func (b *Backend) gain() (share, current int64) {
 	share = b.effective
 	if share < b.weight {
-		b.effective++
+		b.effective = min(share+b.pool.unit, b.weight)
 	}
 	current = b.current + share
 	b.current = current

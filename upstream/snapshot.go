@@ -2,20 +2,33 @@ package upstream
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Snapshot is the state of a pool at one moment, for people and for JSON.
 // Each backend is consistent in itself; traffic goes on between two of them.
 type Snapshot struct {
-	Group      string            `json:"group"`      // the pool's name
-	Balancer   string            `json:"balancer"`   // nginx's name of the rule
-	Generation uint64            `json:"generation"` // grows by one with each change of the configuration
-	NoPeer     uint64            `json:"no_peer"`    // picks that ended with ErrNoPeer
-	Busy       uint64            `json:"busy"`       // picks that ended with ErrBusy
-	Leaving    int64             `json:"leaving"`    // requests in flight on removed backends
-	Backends   []BackendSnapshot `json:"backends"`   // in configured order
+	Group      string `json:"group"`      // the pool's name
+	Balancer   string `json:"balancer"`   // nginx's name of the rule
+	Generation uint64 `json:"generation"` // grows by one with each change of the configuration
+	NoPeer     uint64 `json:"no_peer"`    // picks that ended with ErrNoPeer
+	Busy       uint64 `json:"busy"`       // picks that ended with ErrBusy
+	Leaving    int64  `json:"leaving"`    // requests in flight on removed backends
+
+	Waiting      int    `json:"waiting"`       // requests in the queue
+	Queued       uint64 `json:"queued"`        // requests that had to wait
+	QueueFull    uint64 `json:"queue_full"`    // picks that ended with ErrQueueFull
+	QueueTimeout uint64 `json:"queue_timeout"` // picks that ended with ErrQueueTimeout
+	Retrying     int64  `json:"retrying"`      // retries in flight that the budget counts
+	Retries      uint64 `json:"retries"`       // retries begun that the budget counts
+	OverBudget   uint64 `json:"over_budget"`   // picks that ended with ErrBudget
+	Panicking    bool   `json:"panicking"`     // health is ignored
+	Panics       uint64 `json:"panics"`        // times that began
+
+	Backends []BackendSnapshot `json:"backends"` // in configured order
 }
 
 // BackendSnapshot is the state of one backend. Times that never came are absent.
@@ -31,10 +44,14 @@ type BackendSnapshot struct {
 
 	State  State            `json:"state"`            // takes requests, or why not
 	Since  time.Time        `json:"since,omitzero"`   // when the state last changed
+	Why    string           `json:"why,omitempty"`    // not up: the reason in words, with the last error
 	Active int64            `json:"active"`           // requests in flight
 	Fails  int64            `json:"fails"`            // failures in the present window
 	Retry  time.Duration    `json:"retry,omitzero"`   // unavailable: until the next probe, nanoseconds
 	Health []HealthSnapshot `json:"health,omitempty"` // what the health sources say, by name
+
+	Share   float64           `json:"share,omitzero"`   // in a slow start: of the weight, below 1
+	Ejected *EjectionSnapshot `json:"ejected,omitzero"` // ejected as an outlier: why and until when
 
 	Requests    uint64    `json:"requests"`              // attempts begun
 	Failures    uint64    `json:"failures"`              // attempts ended with Failure
@@ -44,6 +61,16 @@ type BackendSnapshot struct {
 	Selected    time.Time `json:"selected,omitzero"`     // the last attempt begun
 	LastFailure time.Time `json:"last_failure,omitzero"` // the last attempt ended with Failure
 	LastError   string    `json:"last_error,omitempty"`  // Request.Cause of that attempt
+	LastStatus  int       `json:"last_status,omitzero"`  // Request.Status of that attempt
+	Ejections   uint64    `json:"ejections"`             // times the peer was ejected
+}
+
+// EjectionSnapshot is the present ejection of a backend.
+type EjectionSnapshot struct {
+	Reason string    `json:"reason"` // consecutive_5xx, consecutive_gateway_failure or success_rate
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+	Times  int       `json:"times"` // what the ejection time was multiplied by
 }
 
 // HealthSnapshot is what one health source says of a backend.
@@ -62,6 +89,7 @@ const (
 	StateDown        State = "down"        // configured down
 	StateUnhealthy   State = "unhealthy"   // a health source says down
 	StateDraining    State = "draining"    // told to drain
+	StateEjected     State = "ejected"     // an outlier, out for a time
 	StateUnavailable State = "unavailable" // max_fails reached: out, or waiting for its probe
 	StateUp          State = "up"          // none of them: it takes requests
 )
@@ -78,13 +106,19 @@ func (p *Pool) Snapshot() Snapshot {
 		Generation: v.generation,
 		Backends:   make([]BackendSnapshot, 0, len(v.all)),
 	}
+	now := p.Now()
 	p.mu.Lock()
+	if now >= p.due {
+		p.tendLocked(now)
+	}
 	for _, b := range p.leaving {
 		s.Leaving += b.connsLocked()
 	}
 	s.NoPeer, s.Busy = p.noPeer, p.busy
+	s.Waiting, s.Queued, s.QueueFull, s.QueueTimeout = p.queue.n, p.queued, p.queueFull, p.queueTimeout
+	s.Retrying, s.Retries, s.OverBudget = p.retries.Load(), p.retried, p.overBudget
+	s.Panicking, s.Panics = p.panicking, p.panics
 	p.mu.Unlock()
-	now := p.Now()
 	for _, b := range v.all {
 		s.Backends = append(s.Backends, p.status(b, now))
 	}
@@ -113,7 +147,17 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 
 	p.mu.Lock()
 	gate := b.gate.Load()
-	s.Effective = int(b.effective)
+	s.Effective = int((b.effective + p.unit - 1) / p.unit)
+	if b.rising {
+		s.Share = float64(b.weight) / float64(b.nominal)
+	}
+	if rec := b.record; rec != nil {
+		s.Ejections = rec.ejections
+		if gate&gateEjected != 0 {
+			s.Ejected = &EjectionSnapshot{rec.reason, p.at(rec.since), p.at(rec.until), rec.times}
+		}
+	}
+	s.LastStatus = int(b.lastStatus)
 	s.Active = b.connsLocked()
 	s.Fails = b.fails
 	s.Requests, s.Failures, s.Free, s.Pass = uint64(b.begun), b.failures, b.free, b.pass
@@ -130,7 +174,46 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 	if err != nil {
 		s.LastError = err.Error()
 	}
+	s.Why = s.why()
 	return s
+}
+
+// why says in words what keeps the backend from taking requests.
+func (s *BackendSnapshot) why() string {
+	switch s.State {
+	case StateDown:
+		return "configured down"
+	case StateUnhealthy:
+		var down []string
+		for _, h := range s.Health {
+			if h.Up {
+				continue
+			}
+			if h.Cause == "" {
+				h.Cause = "down"
+			}
+			down = append(down, h.Source+": "+h.Cause)
+		}
+		return strings.Join(down, "; ")
+	case StateDraining:
+		return fmt.Sprintf("draining, %d requests in flight", s.Active)
+	case StateEjected:
+		return s.last(s.Ejected.Reason)
+	case StateUnavailable:
+		return s.last(fmt.Sprintf("%d failures in a window of %v", s.Fails, s.FailTimeout))
+	}
+	return ""
+}
+
+// last adds what the last failure was.
+func (s *BackendSnapshot) last(why string) string {
+	switch {
+	case s.LastError != "":
+		return why + ", the last: " + s.LastError
+	case s.LastStatus != 0:
+		return fmt.Sprintf("%s, the last: status %d", why, s.LastStatus)
+	}
+	return why
 }
 
 // stateOf names the first reason in a gate.
@@ -142,6 +225,8 @@ func stateOf(gate uint32) State {
 		return StateUnhealthy
 	case gate&gateDrain != 0:
 		return StateDraining
+	case gate&gateEjected != 0:
+		return StateEjected
 	case gate&gateFails != 0:
 		return StateUnavailable
 	}

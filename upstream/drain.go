@@ -1,0 +1,60 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// draining is somebody who waits until a backend has no lease.
+type draining struct {
+	b     *Backend
+	empty chan struct{} // closed once over
+	over  bool          // it has had none
+}
+
+// lookLocked wakes whoever waits if the last lease has ended. The caller holds the
+// pool's mu.
+func (d *draining) lookLocked() {
+	if !d.over && d.b.connsLocked() == 0 {
+		d.over = true
+		close(d.empty)
+	}
+}
+
+// DrainFor is [Pool.Drain] that waits until the backend has no request in flight,
+// or ctx ends. It returns how many are left: none without an error, and beside
+// an error that wraps ctx.Err(), as many as there were when ctx ended. They go
+// on, and the backend stays as it is, draining, until Drain takes that back.
+// Removing the backend meanwhile does not end the wait. An id that the pool does
+// not have is [ErrUnknown].
+func (p *Pool) DrainFor(ctx context.Context, id string) (left int, err error) {
+	b, err := p.drain(id, true)
+	if err != nil {
+		return 0, err
+	}
+	d := &draining{b: b, empty: make(chan struct{})}
+	p.mu.Lock()
+	p.waiting.Add(1) // before the look: from here on the last Done looks too
+	p.drains = append(p.drains, d)
+	d.lookLocked()
+	p.mu.Unlock()
+
+	select {
+	case <-d.empty:
+	case <-ctx.Done():
+	}
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.waiting.Add(-1)
+	p.drains = slices.DeleteFunc(p.drains, func(o *draining) bool { return o == d })
+	if d.over {
+		return 0, nil
+	}
+	left = int(b.connsLocked())
+	if left == 0 {
+		return 0, nil
+	}
+	return left, fmt.Errorf("upstream: group %q: drain %q: %d requests in flight: %w", p.name, id, left, ctx.Err())
+}
