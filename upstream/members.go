@@ -109,7 +109,8 @@ func (p *Pool) update(id string, opts []ServerOption) (s spec, err error) {
 func (p *Pool) SetWeight(id string, w int) error { return p.Update(id, Weight(w)) }
 
 // Drain, while on, keeps new requests away from a backend and lets those in
-// flight finish. The backend stays in the pool.
+// flight finish. The backend stays in the pool. With [Sticky] it goes on taking
+// the requests that name it.
 func (p *Pool) Drain(id string, on bool) error {
 	p.config.Lock()
 	b, err := p.find(id)

@@ -31,8 +31,11 @@ type Backend struct {
 	changed  int64  // the last change of state
 	lastErr  error
 
+	sticky atomic.Pointer[string] // in pools that heed hints; written under mu
+
 	// Set once.
 	pool    *Pool
+	memo    *memo // of rules that remember, else nil
 	id      string
 	network string
 	addr    string
@@ -61,6 +64,9 @@ const (
 func (p *Pool) newBackend(s *spec) *Backend {
 	b := &Backend{pool: p, id: s.id, spec: *s}
 	b.network, b.addr = s.dial()
+	if p.memos {
+		b.memo = new(memo)
+	}
 	b.effective = int64(s.weight)
 	b.weight = b.effective
 	b.adoptLocked(s, p.Now()) // nobody else sees b yet
@@ -77,6 +83,10 @@ func (b *Backend) adoptLocked(s *spec, now int64) {
 	b.maxConns = int64(s.maxConns)
 	b.maxFails = int64(s.maxFails)
 	b.failTimeout = int64(s.failTimeout)
+	if b.pool.hints {
+		id := s.stickyID()
+		b.sticky.Store(&id)
+	}
 	was := b.gate.Load()
 	b.setLocked(gateDown, s.down)
 	b.setLocked(gateCap, s.maxConns > 0)

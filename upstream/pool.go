@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,11 @@ type Pool struct {
 	rule picker
 	log  *slog.Logger
 
-	watchers []watcher // set once
+	// Set once, by what the rule asks for.
+	watchers []watcher
+	header   header // nil for none
+	memos    bool   // backends have a memo
+	hints    bool   // Request.Sticky is heeded
 
 	view atomic.Pointer[view] // what picks read; stored under mu
 
@@ -29,6 +34,8 @@ type Pool struct {
 	dry    bool // the last fresh request found no peer
 	noPeer uint64
 	busy   uint64
+	random rand.PCG // of random
+	turn   int64    // picks; of fair
 
 	config  sync.Mutex // guards spec and health of the backends, leaving; held around changes
 	leaving []*Backend // removed with requests in flight
@@ -73,6 +80,11 @@ func New(opts ...Option) (*Pool, error) {
 		rule: c.balancer.rule,
 		log:  c.log.With(slog.String("group", c.name)),
 	}
+	if c.seed == nil {
+		c.seed = rand.NewPCG(rand.Uint64(), rand.Uint64())
+	}
+	p.random = *c.seed
+	p.serve(p.rule)
 	first := make(map[string]int)
 	all := make([]*Backend, 0, len(c.servers))
 	for i := range c.servers {
@@ -88,9 +100,6 @@ func New(opts ...Option) (*Pool, error) {
 	}
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
-	}
-	if w, ok := p.rule.(watcher); ok {
-		p.watchers = append(p.watchers, w)
 	}
 	p.view.Store(p.newView(1, all))
 	return p, nil
@@ -225,7 +234,11 @@ func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
 	if r.tries != 0 && r.has(0) {
 		return nil, false
 	}
-	if a := b.admit(b.gate.Load()&^gateFails, now); a != yes {
+	pass := gateFails
+	if b.named(r) {
+		pass |= gateDrain // as in any pool with Sticky
+	}
+	if a := b.admit(b.gate.Load()&^pass, now); a != yes {
 		return nil, a == full
 	}
 	r.tier, r.rank = 0, 0

@@ -10,8 +10,8 @@ import (
 // The zero value is ready. It is meant to be embedded in a pooled object and
 // reset between requests.
 //
-// [RoundRobin] and [LeastConn] place requests without looking at them: they
-// read none of Key, Addr, Sticky and Safe.
+// Most balancers place requests without looking at them: only [Sticky] reads
+// Sticky, and none reads Key, Addr and Safe.
 //
 // A Request serves one attempt at a time: [Pool.TryPick] refuses a Request
 // whose last [Lease] has not been ended. It is not safe for concurrent use and
@@ -22,7 +22,8 @@ type Request struct {
 	Key []byte
 	// Addr is the client's address.
 	Addr netip.Addr
-	// Sticky is the peer hint that the client brought, empty for none.
+	// Sticky is the [Backend.StickyID] that the client brought, empty for none.
+	// Only the balancer [Sticky] heeds it.
 	Sticky string
 	// Safe reports that the request may be repeated without harm.
 	Safe bool
@@ -47,7 +48,8 @@ type Request struct {
 	since int64    // the window that the probe ended
 	began int64    // when the lease in hand was given
 	hash  uint32   // what a hashing balancer goes on from
-	hops  uint32   // how often it has done so
+	hops  uint32   // how often it has done so; draws that missed
+	waits uint8    // what the lease in hand has to do with memo.waiting
 }
 
 // Reset makes r ready for the next request. It clears every exported field and

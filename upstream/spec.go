@@ -25,6 +25,7 @@ type spec struct {
 	maxConns    int
 	backup      bool
 	down        bool
+	sticky      string // as given, empty for the default
 
 	named bool // ID was given
 	moved bool // Address was given
@@ -87,6 +88,9 @@ func (s *spec) validate(where string, isNew bool) error {
 	}
 	if s.maxConns < 0 {
 		bad("max_conns %d is negative", s.maxConns)
+	}
+	if err := checkStickyID(s.sticky); err != nil {
+		bad("sticky id %q: %w", s.sticky, err)
 	}
 	if s.nils > 0 {
 		bad("%d of the options are nil", s.nils)
