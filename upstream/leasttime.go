@@ -37,7 +37,7 @@ func LeastTime(opts ...LeastTimeOption) Balancer {
 	if l.inflight {
 		name += " inflight"
 	}
-	return Balancer{name, l}
+	return Balancer{name, &l}
 }
 
 // LeastTimeOption configures [LeastTime]. The zero value changes nothing.
@@ -69,25 +69,36 @@ type leastTime struct {
 	inflight bool
 }
 
+// Averages are kept in steps of 20ms: what is compared is a whole number of them.
 const (
-	timeStep  = int64(20 * time.Millisecond)
+	timeStep  = float64(20 * time.Millisecond)
 	timeSteps = 250 // 5s
 )
 
-func (leastTime) remembers() {}
+// inSteps turns a span of the clock into steps. It is none while time goes back.
+func inSteps(ns int64) float64 { return float64(max(0, ns)) / timeStep }
 
-// tied is the table of a tier: room for the indexes of the peers that are
-// equal. Guarded by the pool's mu.
+func (*leastTime) remembers() {}
+
+// tied is the table of a tier: the indexes of the peers that are equal, where
+// they are too many for the bits of a word. Guarded by the pool's mu.
 type tied struct{ at []int32 }
 
-func (leastTime) build(peers []*Backend) any { return &tied{make([]int32, len(peers))} }
+func (*leastTime) build(peers []*Backend) any {
+	if len(peers) <= 64 {
+		return new(tied)
+	}
+	return &tied{make([]int32, len(peers))}
+}
 
 // pick compares expectation / weight by cross multiplication.
-func (l leastTime) pick(t *tier, now int64, r *Request, retry bool) (at int, busy bool) {
+func (l *leastTime) pick(t *tier, now int64, r *Request, retry bool) (at int, busy bool) {
 	at = -1
 	var least, weight int64 // of the first of those that are expected first
-	equals := t.table.(*tied).at
-	n := 0
+	var equals uint64       // all of them, as far as they are among 64 peers
+	wide := t.table.(*tied).at
+	ties := 0
+	before := now - int64(time.Second)
 	for i, b := range t.peers {
 		if retry && r.has(t.base+i) {
 			continue
@@ -98,18 +109,31 @@ func (l leastTime) pick(t *tier, now int64, r *Request, retry bool) (at int, bus
 				continue
 			}
 		}
-		e, w := l.expect(b, now)*(1+b.connsLocked()), b.weight
+		d := int64(b.memo.average.load())
+		if before-b.checked >= b.failTimeout || l.inflight {
+			d = l.closer(b, now, d)
+		}
+		e, w := min(d+1, timeSteps)*(1+b.connsLocked()), b.weight
 		mine, theirs := e*weight, least*w
 		if mine == theirs && at >= 0 {
-			equals[n] = int32(i)
-			n++
+			equals |= 1 << uint(i&63)
+			ties++
 		} else if mine < theirs || at < 0 {
 			at, least, weight = i, e, w
-			equals[0], n = int32(i), 1
+			equals, ties = 1<<uint(i&63), 0
+		} else {
+			continue
+		}
+		if wide != nil {
+			wide[ties] = int32(i)
 		}
 	}
-	if n > 1 {
-		at = roundOf(t.peers, equals[:n])
+	switch {
+	case ties == 0:
+	case wide == nil:
+		at = among(t.peers, equals)
+	default:
+		at = amongThese(t.peers, wide[:ties+1])
 	}
 	if l.inflight && at >= 0 {
 		l.chosen(now, t.peers[at], r)
@@ -117,24 +141,23 @@ func (l leastTime) pick(t *tier, now int64, r *Request, retry bool) (at int, bus
 	return at, busy
 }
 
-// expect returns how many steps of 20ms the peer is expected to take for one
-// answer. The caller holds the pool's mu.
-func (l leastTime) expect(b *Backend, now int64) int64 {
-	m := b.memo
-	d := int64(m.average.load())
+// closer looks closer at a peer that was not picked for long, or whose requests
+// in flight matter: d is its average, and what it returns is what counts. The
+// caller holds the pool's mu.
+func (l *leastTime) closer(b *Backend, now, d int64) int64 {
 	// nginx counts in whole seconds: fail_timeout is over in the next one.
 	if idle := now - b.checked; idle-int64(time.Second) >= b.failTimeout {
 		d >>= uint64(min(idle/(b.failTimeout+int64(time.Second)), 63))
 	}
-	if l.inflight && m.waiting > 0 {
-		d = max(d, int64(m.lateness(now)))
+	if l.inflight && b.memo.waiting > 0 {
+		d = max(d, int64(b.memo.lateness(now)))
 	}
-	return min(d/timeStep+1, timeSteps)
+	return d
 }
 
-// roundOf runs the round robin over the peers of these indexes. The caller holds
-// the pool's mu.
-func roundOf(peers []*Backend, set []int32) int {
+// amongThese runs the round robin over the peers of these indexes. The caller
+// holds the pool's mu.
+func amongThese(peers []*Backend, set []int32) int {
 	at := -1
 	var most, total int64
 	for _, i := range set {
@@ -156,7 +179,7 @@ const (
 )
 
 // chosen counts a request that a peer was chosen for.
-func (l leastTime) chosen(now int64, b *Backend, r *Request) {
+func (l *leastTime) chosen(now int64, b *Backend, r *Request) {
 	if l.inflight {
 		b.memo.enter(now)
 		r.waits = waits
@@ -165,16 +188,16 @@ func (l leastTime) chosen(now int64, b *Backend, r *Request) {
 
 // headed measures at the head of the answer, which may be long before the end:
 // with nginx's inflight the average learns then.
-func (l leastTime) headed(now int64, b *Backend, r *Request) {
+func (l *leastTime) headed(now int64, b *Backend, r *Request) {
 	if l.whole || r.waits != waits {
 		return
 	}
 	l.left(now, b, r)
 	r.waits = waitsNoMore
-	b.memo.average.add(float64(max(0, now-r.began)))
+	b.memo.average.add(inSteps(now - r.began))
 }
 
-func (l leastTime) ended(now int64, b *Backend, r *Request, o Outcome) {
+func (l *leastTime) ended(now int64, b *Backend, r *Request, o Outcome) {
 	was := r.waits
 	if was == waits {
 		l.left(now, b, r)
@@ -185,12 +208,12 @@ func (l leastTime) ended(now int64, b *Backend, r *Request, o Outcome) {
 		end = r.Headed
 	}
 	if o == Success && was != waitsNoMore && end != 0 {
-		b.memo.average.add(float64(max(0, end-r.began)))
+		b.memo.average.add(inSteps(end - r.began))
 	}
 }
 
 // left takes a request out of those that wait.
-func (l leastTime) left(now int64, b *Backend, r *Request) {
+func (l *leastTime) left(now int64, b *Backend, r *Request) {
 	p := b.pool
 	p.mu.Lock()
 	b.memo.leave(now, r.began)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// timed is least_time once more, naively: averages in a map, the requests that
-// wait in a list, loads compared as fractions.
+// timed is least_time once more, naively: averages in a map, in steps of 20ms, the
+// requests that wait in a list, loads compared as fractions.
 type timed struct {
 	*model
 	whole, inflight bool
@@ -48,10 +48,10 @@ func (m *timed) eta(p *modelPeer, now int64) float64 {
 		for _, w := range m.waiting[p] {
 			ages += 1000 * (now - w.began)
 		}
-		sample(m.late, p, float64(1000*(ages/n)))
+		sample(m.late, p, float64(ages/n)/20_000)
 		rt = math.Max(rt, m.late[p])
 	}
-	bucket := math.Min(5000, 20*math.Floor(rt/1e6/20)+20)
+	bucket := math.Min(250, math.Floor(rt)+1)
 	return bucket * float64(1+p.conns) / float64(p.weight)
 }
 
@@ -100,7 +100,7 @@ func (m *timed) gotHead(f *flight, now int64) {
 	f.lease.Headed(now * ms)
 	q.headed = now
 	if m.inflight && !m.whole && m.leave(p, q) {
-		sample(m.average, p, float64((now-q.began)*ms))
+		sample(m.average, p, float64(now-q.began)/20)
 		q.measured = true
 	}
 }
@@ -113,7 +113,7 @@ func (m *timed) ended(f *flight, now int64, o Outcome) {
 		end = q.headed
 	}
 	if o == Success && end != 0 && !q.measured {
-		sample(m.average, p, float64((end-q.began)*ms))
+		sample(m.average, p, float64(end-q.began)/20)
 	}
 }
 
@@ -190,7 +190,12 @@ func timedAnswer(t *testing.T, p *Pool, now int64, head, end time.Duration) stri
 
 // average is what the pool thinks that an answer of the peer takes.
 func average(p *Pool, id string) time.Duration {
-	return time.Duration(p.view.Load().byID[id].memo.average.load())
+	return time.Duration(p.view.Load().byID[id].memo.average.load() * timeStep)
+}
+
+// expected is the steps that the peer is expected to take.
+func expected(l *leastTime, b *Backend, now int64) int64 {
+	return min(l.closer(b, now, int64(b.memo.average.load()))+1, timeSteps)
 }
 
 // TestLeastTimeAverage: 5 % of the new and 95 % of the old, from the part that
@@ -239,15 +244,15 @@ func TestLeastTimeHeaded(t *testing.T) {
 	r := new(Request)
 	_, l := pickFor(p, t0, r)
 	a := p.view.Load().byID["a"]
-	slow := leastTime{inflight: true}
+	slow := &leastTime{inflight: true}
 	for range 100 {
-		slow.expect(a, t0+4000*ms)
+		expected(slow, a, t0+4000*ms)
 	}
-	if got := slow.expect(a, t0+4000*ms); got < 190 {
+	if got := expected(slow, a, t0+4000*ms); got < 190 {
 		t.Errorf("after 4s without a head a is expected in %d steps, want about 200", got)
 	}
 	l.Headed(t0 + 200*ms)
-	if got := slow.expect(a, t0+4000*ms); got != 6 {
+	if got := expected(slow, a, t0+4000*ms); got != 6 {
 		t.Errorf("with the head in hand a is expected in %d steps, want 6", got)
 	}
 	if got, want := average(p, "a").Round(time.Microsecond), 105*time.Millisecond; got != want {
@@ -313,11 +318,11 @@ func TestLeastTimeIdle(t *testing.T) {
 		{0, 8}, {10, 8}, {11, 4}, {21, 4}, {22, 2}, {33, 1}, {44, 1}, {1 << 30, 1},
 	} {
 		b := p.view.Load().byID["b"]
-		if got := (leastTime{}).expect(b, t0+tt.after*second); got != tt.want {
+		if got := expected(&leastTime{}, b, t0+tt.after*second); got != tt.want {
 			t.Errorf("after %ds = %d steps, want %d", tt.after, got, tt.want)
 		}
 	}
-	if got := (leastTime{}).expect(p.view.Load().byID["b"], 0); got != 8 {
+	if got := expected(&leastTime{}, p.view.Load().byID["b"], 0); got != 8 {
 		t.Errorf("an hour before = %d steps, want 8", got)
 	}
 	// It is asked again, and its answer puts it back in its place.
@@ -339,7 +344,7 @@ func TestLeastTimeForever(t *testing.T) {
 	p := newPool(t, server("a", FailTimeout(math.MaxInt64)), server("b", FailTimeout(0)), WithBalancer(LeastTime()))
 	timedAnswer(t, p, t0, time.Second, time.Second)
 	for _, b := range p.view.Load().all {
-		if got := (leastTime{}).expect(b, math.MaxInt64); got < 1 || got > timeSteps {
+		if got := expected(&leastTime{}, b, math.MaxInt64); got < 1 || got > timeSteps {
 			t.Errorf("%s: expected steps = %d", b.ID(), got)
 		}
 	}

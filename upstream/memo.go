@@ -8,14 +8,14 @@ import (
 // memo is what a rule remembers of one backend. It exists in pools whose rule
 // is a rememberer, from the backend's first moment on.
 type memo struct {
-	average ewma // of the time that answers took, nanoseconds; least_time
+	average ewma // of the time that answers took, in steps; least_time
 
 	// Guarded by the pool's mu.
 	turn    int64 // the number of the last pick; fair
 	waiting int64 // requests without an answer; least_time inflight
 	age     int64 // the sum of their ages at the time aged, microseconds
 	aged    int64 // microseconds
-	late    ewma  // of their mean age, a sample per pick, nanoseconds
+	late    ewma  // of their mean age, a sample per pick, in steps
 }
 
 // ewma is an exponentially weighted moving average by nginx's rule: 95 % of
@@ -71,6 +71,6 @@ func (m *memo) grow(now int64) {
 // somebody waits.
 func (m *memo) lateness(now int64) float64 {
 	age := m.age/m.waiting + micros(now) - m.aged
-	m.late.add(1000 * float64(max(0, age)))
+	m.late.add(inSteps(1000 * age))
 	return m.late.load()
 }
