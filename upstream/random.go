@@ -27,35 +27,41 @@ type random struct{ two bool }
 const maxMisses = 20
 
 // ranges is the table of a tier: where each peer's part of the total weight
-// begins.
+// begins, and after the last one the total.
 type ranges struct {
-	start []int64
-	total uint64
+	start []uint64
+	guide []int32 // for equal parts of the total, the peer where each begins
 }
 
 func (random) build(peers []*Backend) any {
-	t := &ranges{start: make([]int64, len(peers))}
-	for i, b := range peers {
-		t.start[i] = int64(t.total)
-		t.total += uint64(b.spec.weight)
+	t := &ranges{start: make([]uint64, 1, len(peers)+1), guide: make([]int32, 4*len(peers))}
+	var total uint64
+	for _, b := range peers {
+		total += uint64(b.spec.weight)
+		t.start = append(t.start, total)
+	}
+	at := int32(0)
+	for i := range t.guide {
+		for t.start[at+1] <= uint64(i)*total/uint64(len(t.guide)) {
+			at++
+		}
+		t.guide[i] = at
 	}
 	return t
 }
 
-// draw returns the index of a peer. The caller holds the pool's mu, which
-// guards the source.
-func (t *ranges) draw(source *rand.PCG) int {
-	high, _ := bits.Mul64(source.Uint64(), t.total) // from 0 to total-1
-	x := int64(high)
-	low, end := 0, len(t.start)
-	for end-low > 1 {
-		if mid := int(uint(low+end) / 2); x < t.start[mid] {
-			end = mid
-		} else {
-			low = mid
-		}
+// draw returns the index of a peer. The guide leaves a step or none of the search
+// in the ranges, in place of branches that depend on chance. The caller holds the
+// pool's mu, which guards the source.
+func (t *ranges) draw(source *rand.PCG) int32 {
+	u := source.Uint64()
+	x, _ := bits.Mul64(u, t.start[len(t.start)-1]) // from 0 to the total less one
+	part, _ := bits.Mul64(u, uint64(len(t.guide)))
+	at := t.guide[part]
+	for t.start[at+1] <= x {
+		at++
 	}
-	return low
+	return at
 }
 
 // pick keeps the misses in r.hops: like nginx it counts them over all attempts
@@ -65,7 +71,7 @@ func (p random) pick(t *tier, now int64, r *Request, retry bool) (at int, busy b
 		table, source := t.table.(*ranges), &t.peers[0].pool.random
 		first := -1
 		for r.hops <= maxMisses {
-			i := table.draw(source)
+			i := int(table.draw(source))
 			b := t.peers[i]
 			switch {
 			case i == first || retry && r.has(t.base+i) || b.admit(b.gate.Load(), now) != yes:
