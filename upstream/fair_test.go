@@ -70,7 +70,8 @@ func TestFairModel(t *testing.T) {
 			opts, m := twinPeers(rng, n)
 			p := newPool(t, append(opts, WithBalancer(Fair()))...)
 			c := &fairModel{model: m, last: map[*modelPeer]int{}}
-			(&twins{t: t, rng: rng, pool: p, model: m, pick: c.pick}).play()
+			(&twins{t: t, rng: rng, pool: p, model: m, pick: c.pick,
+				shaken: func(_, _ *modelPeer) { c.next = 0 }}).play()
 		})
 	}
 }

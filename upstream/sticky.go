@@ -107,7 +107,8 @@ func (s sticky) pick(t *tier, now int64, r *Request, retry bool) (at int, busy b
 				continue
 			}
 			b := t.peers[i]
-			if b.admit(b.gate.Load()&^gateDrain, now) != yes {
+			if a := b.admit(b.gate.Load()&^gateDrain, now); a != yes {
+				busy = busy || a == full
 				continue
 			}
 			if s.pays && b.current > b.weight-table.total {
@@ -120,7 +121,8 @@ func (s sticky) pick(t *tier, now int64, r *Request, retry bool) (at int, busy b
 		}
 	}
 	table.tier.base = t.base
-	return s.inner.pick(&table.tier, now, r, retry)
+	at, more := s.inner.pick(&table.tier, now, r, retry)
+	return at, busy || more
 }
 
 // pay plays a round of the round robin that b wins. A draining peer has no part

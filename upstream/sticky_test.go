@@ -14,9 +14,7 @@ type sessions struct {
 	*model
 	ids  map[*modelPeer]string
 	hint map[*modelRequest]string
-	// otherwise picks for requests without a named peer; nil is the model's.
-	otherwise func(r *modelRequest, now int64) string
-	free      bool // what is inside is not the round robin: nobody pays
+	free bool // what is inside is not the round robin: nobody pays
 }
 
 func (m *sessions) pick(r *modelRequest, now int64) string {
@@ -25,12 +23,17 @@ func (m *sessions) pick(r *modelRequest, now int64) string {
 	for _, p := range tier {
 		total += p.weight
 	}
+	busy := false
 	for _, p := range tier {
 		drain := p.drain
 		p.drain = false
-		ok, _ := usable([]*modelPeer{p}, r.tried, now, !m.single())
+		ok, full := usable([]*modelPeer{p}, r.tried, now, !m.single())
 		p.drain = drain
-		if m.hint[r] == "" || m.ids[p] != m.hint[r] || len(ok) == 0 {
+		if m.hint[r] == "" || m.ids[p] != m.hint[r] {
+			continue
+		}
+		if len(ok) == 0 {
+			busy = busy || full
 			continue
 		}
 		if !m.free && !p.drain && p.current > -(total-p.weight) {
@@ -43,10 +46,11 @@ func (m *sessions) pick(r *modelRequest, now int64) string {
 		}
 		return m.take(r, p, now)
 	}
-	if m.otherwise != nil {
-		return m.otherwise(r, now)
+	got := m.model.pick(r, now)
+	if got == "none" && busy {
+		return "busy" // a draining peer is only full for those it knows
 	}
-	return m.model.pick(r, now)
+	return got
 }
 
 func TestStickyModel(t *testing.T) {
@@ -79,7 +83,11 @@ func TestStickyModel(t *testing.T) {
 					}
 					c.hint[f.m] = f.r.Sticky
 				}
-				(&twins{t: t, rng: rng, pool: p, model: m, pick: c.pick, begin: begin}).play()
+				(&twins{t: t, rng: rng, pool: p, model: m, pick: c.pick, begin: begin, shaken: func(was, is *modelPeer) {
+					if is != was {
+						c.ids[is] = "s" + is.id
+					}
+				}}).play()
 			})
 		}
 	}
@@ -223,9 +231,21 @@ func TestStickyDrain(t *testing.T) {
 				}
 				l.Done(t0, Success)
 			}
-			must(t, p.Remove("b"))
-			if id, _ := named(p, t0, "sa"); id != "a" {
-				t.Errorf("a's session at the only peer got %s, want a", id)
+			for _, alone := range []bool{false, true} {
+				if alone {
+					must(t, p.Remove("b"))
+				} else {
+					must(t, p.Update("a", MaxConns(1)))
+					must(t, p.Update("b", Down()))
+				}
+				id, l := named(p, t0, "sa")
+				if id != "a" {
+					t.Errorf("a's session, alone %v, got %s, want a", alone, id)
+				}
+				if id, _ := named(p, t0, "sa"); id != "busy" {
+					t.Errorf("a's session at the full peer, alone %v, got %s, want busy", alone, id)
+				}
+				l.Done(t0, Success)
 			}
 			if id, _ := named(p, t0, "sb"); id != "none" {
 				t.Errorf("another session got %s, want none", id)

@@ -3,6 +3,7 @@ package upstream
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -19,6 +20,7 @@ type twins struct {
 	begin  func(f *flight)                         // before the first pick
 	during func(f *flight, now int64)              // any time while a lease is in hand
 	end    func(f *flight, now int64, o Outcome)   // before Done
+	shaken func(was, is *modelPeer)                // the membership changed; nil for nobody
 }
 
 // twinPeers returns the same n peers for a pool and for a model.
@@ -43,6 +45,9 @@ func (w *twins) play() {
 		now += w.rng.Int64N(30)
 		if w.rng.IntN(200) == 0 {
 			now += w.rng.Int64N(5000)
+		}
+		if w.rng.IntN(100) == 0 {
+			w.shake(step)
 		}
 		if len(live) < 1+w.rng.IntN(12) {
 			f := &flight{r: new(Request), m: newModelRequest()}
@@ -72,6 +77,28 @@ func (w *twins) play() {
 			continue
 		}
 		w.both(step, now, f)
+	}
+}
+
+// shake changes a weight, or puts a new peer in the place of another.
+func (w *twins) shake(step int) {
+	i := w.rng.IntN(len(w.model.peers))
+	was := w.model.peers[i]
+	is := was
+	if weight := 1 + w.rng.IntN(7); w.rng.IntN(2) == 0 || len(w.model.peers) < 3 {
+		must(w.t, w.pool.SetWeight(was.id, weight))
+		w.model.setWeight(was, weight)
+	} else {
+		is = &modelPeer{id: fmt.Sprint("new", step), weight: weight, effective: weight, maxFails: 1, timeout: 10_000}
+		must(w.t, w.pool.Remove(was.id))
+		w.model.peers = slices.Delete(w.model.peers, i, i+1)
+		w.model.changed()
+		must(w.t, w.pool.Add("192.0.2.1:80", ID(is.id), StickyID("s"+is.id), Weight(weight)))
+		w.model.peers = append(w.model.peers, is)
+		w.model.changed()
+	}
+	if w.shaken != nil {
+		w.shaken(was, is)
 	}
 }
 
