@@ -9,7 +9,8 @@ package upstream
 // backend, with the labels group and backend: mainstay_upstream_up (1 while it
 // takes requests), _active, _weight, _effective_weight, _fails, _requests_total,
 // _failures_total, _free_total, _pass_total and _unavailable_total; see
-// [BackendSnapshot] for what they count.
+// [BackendSnapshot] for what they count. With [LeastTime] there is also
+// _response_seconds, the average that it goes by, of backends that have one.
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
 	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
@@ -33,5 +34,8 @@ func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels .
 		one("free_total", 'c', float64(b.Free))
 		one("pass_total", 'c', float64(b.Pass))
 		one("unavailable_total", 'c', float64(b.Unavailable))
+		if b.ResponseTime != 0 {
+			one("response_seconds", 'g', b.ResponseTime.Seconds())
+		}
 	}
 }

@@ -400,3 +400,21 @@ func TestMemoAges(t *testing.T) {
 		}
 	}
 }
+
+// TestLeastTimeShown: the average is in the snapshot and in the metrics, of those
+// that have one.
+func TestLeastTimeShown(t *testing.T) {
+	p := taught(t, LeastTime(), 100*time.Millisecond, 0)
+	if got, want := status(t, p, "a").ResponseTime, 100*time.Millisecond; got != want {
+		t.Errorf("response time of a = %v, want %v", got, want)
+	}
+	var got []string
+	p.Collect(func(name string, kind byte, value float64, labels ...string) {
+		if name == "mainstay_upstream_response_seconds" {
+			got = append(got, fmt.Sprintf("%c %v %v", kind, value, labels))
+		}
+	})
+	if want := "[g 0.1 [group default backend a]]"; fmt.Sprint(got) != want {
+		t.Errorf("response_seconds = %v, want %s", got, want)
+	}
+}

@@ -113,6 +113,13 @@ func TestStickyID(t *testing.T) {
 					t.Errorf("sticky id of %s = %q, want %q", of, got, want)
 				}
 			}
+			shown := ""
+			if bal.String() != "round_robin" {
+				shown = "route-2"
+			}
+			if got := status(t, p, "192.0.2.2:80").StickyID; got != shown {
+				t.Errorf("sticky id in the snapshot = %q, want %q", got, shown)
+			}
 			must(t, p.Update("192.0.2.2:80", StickyID("")))
 			must(t, p.Update("192.0.2.1:80", StickyID("one")))
 			must(t, p.Update("192.0.2.1:80", Weight(3)))
