@@ -45,11 +45,11 @@ type Request struct {
 	rank  int32    // of the last peer
 	tier  uint8    // 0 the primaries, 1 the backups
 	probe bool     // the lease in hand is a half-open probe
+	waits uint8    // what the lease in hand has to do with memo.waiting
 	since int64    // the window that the probe ended
 	began int64    // when the lease in hand was given
 	hash  uint32   // what a hashing balancer goes on from
 	hops  uint32   // how often it has done so; draws that missed
-	waits uint8    // what the lease in hand has to do with memo.waiting
 }
 
 // Reset makes r ready for the next request. It clears every exported field and
