@@ -53,13 +53,11 @@ func (l Lease) Backend() *Backend { return l.b }
 // measures [ByHeader] the requests [Inflight]. It is optional. After the lease
 // has ended it does nothing.
 func (l Lease) Headed(now int64) {
-	r := l.r
-	if r == nil || r.open != l.seq {
-		return
-	}
-	r.Headed = now
-	if h := l.b.pool.header; h != nil {
-		h.headed(now, l.b, r)
+	if r := l.r; r != nil && r.open == l.seq {
+		r.Headed = now
+		if h := l.b.pool.header; h != nil {
+			h.headed(now, l.b, r)
+		}
 	}
 }
 

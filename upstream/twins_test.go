@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/mainstay-ha/mainstay/internal/race"
 )
 
 // twins lets a pool and a model live through the same random history: requests,
@@ -41,7 +43,11 @@ func (w *twins) play() {
 	w.t.Helper()
 	now := t0 / ms
 	var live []*flight
-	for step := range 4000 {
+	steps := 4000
+	if race.Enabled || testing.Short() {
+		steps = 800
+	}
+	for step := range steps {
 		now += w.rng.Int64N(30)
 		if w.rng.IntN(200) == 0 {
 			now += w.rng.Int64N(5000)
