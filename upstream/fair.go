@@ -18,6 +18,10 @@ type fair struct{}
 // beyond so many requests it does not matter how many.
 const fairBits = 20
 
+// fairMost is how many requests in flight a score tells apart: products with any
+// weight stay in range.
+const fairMost = 1<<16 - 1
+
 // rotation is the table of a tier. Guarded by the pool's mu.
 type rotation struct{ next int }
 
@@ -71,7 +75,7 @@ func (f fair) pick(t *tier, now int64, r *Request, retry bool) (at int, busy boo
 func (b *Backend) fairScore(conns int64) int64 {
 	const most = 1<<fairBits - 1
 	alone := min(b.pool.turn-b.memo.turn, most)
-	return min(conns, most)<<fairBits | (most - alone)
+	return min(conns, fairMost)<<fairBits | (most - alone)
 }
 
 // fairWeight is the weight less the failures, at least 1. The caller holds the

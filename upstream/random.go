@@ -22,9 +22,9 @@ func RandomTwo() Balancer { return Balancer{"random two least_conn", random{two:
 
 type random struct{ two bool }
 
-// maxMisses is how many draws of one request may fail; one more and the round
+// randomMisses is how many draws of one request may fail; one more and the round
 // robin decides.
-const maxMisses = 20
+const randomMisses = 20
 
 // ranges is the table of a tier: where each peer's part of the total weight
 // begins, and after the last one the total.
@@ -70,7 +70,7 @@ func (p random) pick(t *tier, now int64, r *Request, retry bool) (at int, busy b
 	if len(t.peers) > 1 {
 		table, source := t.table.(*ranges), &t.peers[0].pool.random
 		first := -1
-		for r.hops <= maxMisses {
+		for r.hops <= randomMisses {
 			i := int(table.draw(source))
 			b := t.peers[i]
 			switch {

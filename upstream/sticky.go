@@ -79,9 +79,8 @@ type sticky struct {
 
 // stickyTable is the table of a tier.
 type stickyTable struct {
-	tier  tier               // what inner sees
-	at    map[string][]int32 // by sticky id: indexes in configured order
-	total int64              // of the weights
+	tier tier               // what inner sees
+	at   map[string][]int32 // by sticky id: indexes in configured order
 }
 
 func (s sticky) wrapped() picker { return s.inner }
@@ -94,7 +93,6 @@ func (s sticky) build(peers []*Backend) any {
 	for i, b := range peers {
 		id := b.spec.stickyID()
 		t.at[id] = append(t.at[id], int32(i))
-		t.total += int64(b.spec.weight)
 	}
 	return t
 }
@@ -111,7 +109,7 @@ func (s sticky) pick(t *tier, now int64, r *Request, retry bool) (at int, busy b
 				busy = busy || a == full
 				continue
 			}
-			if s.pays && b.current > b.weight-table.total {
+			if s.pays {
 				s.pay(t, b, now, r, retry)
 			}
 			if s.starter != nil {
@@ -125,10 +123,18 @@ func (s sticky) pick(t *tier, now int64, r *Request, retry bool) (at int, busy b
 	return at, busy || more
 }
 
-// pay plays a round of the round robin that b wins. A draining peer has no part
-// in the rounds. The caller holds the pool's mu.
+// pay plays a round of the round robin that b wins, unless b owes what the others
+// weigh already. A draining peer has no part in the rounds. The caller holds the
+// pool's mu.
 func (sticky) pay(t *tier, b *Backend, now int64, r *Request, retry bool) {
 	if b.gate.Load()&gateDrain != 0 {
+		return
+	}
+	others := -b.weight
+	for _, o := range t.peers {
+		others += o.weight
+	}
+	if b.current <= -others {
 		return
 	}
 	var total int64
