@@ -170,6 +170,11 @@ func TestLoadNoAllocations(t *testing.T) {
 	if race.Enabled {
 		t.Skip("the race detector allocates")
 	}
+	p := benchPool(t, 3, RoundRobin())
+	b := p.view.Load().all[0]
+	if n := testing.AllocsPerRun(1000, func() { b.StickyID() }); n != 0 {
+		t.Errorf("StickyID: %v allocations, want 0", n)
+	}
 	for _, bal := range chancy() {
 		for _, n := range []int{1, 3, 16, 100} {
 			p := benchPool(t, n, bal, MaxFails(0), MaxConns(50)) // a peer that becomes disabled is logged

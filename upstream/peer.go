@@ -31,7 +31,7 @@ type Backend struct {
 	changed  int64  // the last change of state
 	lastErr  error
 
-	sticky atomic.Pointer[string] // in pools that heed hints; written under mu
+	sticky atomic.Pointer[string] // nil until needed; written under the pool's config mutex
 
 	// Set once.
 	pool    *Pool
@@ -83,7 +83,7 @@ func (b *Backend) adoptLocked(s *spec, now int64) {
 	b.maxConns = int64(s.maxConns)
 	b.maxFails = int64(s.maxFails)
 	b.failTimeout = int64(s.failTimeout)
-	if b.pool.hints {
+	if b.pool.hints || b.sticky.Load() != nil {
 		id := s.stickyID()
 		b.sticky.Store(&id)
 	}

@@ -41,15 +41,17 @@ func Sticky(b Balancer) Balancer {
 func StickyID(id string) ServerOption { return func(s *spec) { s.sticky = id } }
 
 // StickyID is what [Sticky] knows the backend by, and what a client has to bring
-// back as [Request.Sticky] to meet it again. In a pool with another balancer the
-// call allocates.
+// back as [Request.Sticky] to meet it again. It allocates nothing, but for the
+// first call in a pool with another balancer, which works the id out.
 func (b *Backend) StickyID() string {
 	if id := b.sticky.Load(); id != nil {
 		return *id
 	}
 	b.pool.config.Lock()
 	defer b.pool.config.Unlock()
-	return b.spec.stickyID()
+	id := b.spec.stickyID()
+	b.sticky.Store(&id)
+	return id
 }
 
 func (s *spec) stickyID() string {
