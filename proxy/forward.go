@@ -53,7 +53,7 @@ func (ex *exchange) conclude(t trouble, now int64) {
 	a.Err = t.err
 	a.Total = time.Duration(now - ex.asked)
 	o := t.outcome()
-	ex.pick.Unsent = !t.sent // no retry that a budget counts
+	ex.pick.Dropped = !t.sent || t.cause == broken || t.cause == stale
 	if o == upstream.Failure {
 		ex.proxy.stats.add(ex, statFailures)
 		ex.pick.Cause = t.err

@@ -46,7 +46,7 @@ func (p *pump) run() {
 				if client != nil && !p.stop.Load() {
 					p.fail(client)
 				} else {
-					p.unsent(peer)
+					p.dropped(peer)
 				}
 				return
 			}
@@ -75,7 +75,7 @@ func (p *pump) run() {
 			data = frame
 		}
 		if err := p.c.write(data); err != nil {
-			p.unsent(err)
+			p.dropped(err)
 			if last || ex.down.prompt() {
 				return
 			}
@@ -86,8 +86,8 @@ func (p *pump) run() {
 	}
 }
 
-// unsent notes that the peer does not take any more. It may have answered all the same, unless it was just slow.
-func (p *pump) unsent(err error) {
+// dropped notes that the peer does not take any more. It may have answered all the same, unless it was just slow.
+func (p *pump) dropped(err error) {
 	if err == errWriteTimeout && !p.stop.Load() {
 		p.fail(err)
 	}

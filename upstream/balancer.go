@@ -40,6 +40,47 @@ type watcher interface {
 	ended(now int64, b *Backend, r *Request, o Outcome)
 }
 
+// rememberer is a picker that keeps a memo in every backend.
+type rememberer interface{ remembers() }
+
+// starter is a picker that notes its choices, and is told of those that a rule
+// around it makes instead. The caller holds the pool's mu.
+type starter interface {
+	chosen(now int64, b *Backend, r *Request)
+}
+
+// header is a picker that is told by Lease.Headed, without a lock.
+type header interface {
+	headed(now int64, b *Backend, r *Request)
+}
+
+// wrapper is a picker around another one.
+type wrapper interface{ wrapped() picker }
+
+// serve gives the rule, and those it wraps, what they ask of the pool. It comes
+// before the first backend.
+func (p *Pool) serve(rule picker) {
+	for rule != nil {
+		if w, ok := rule.(watcher); ok {
+			p.watchers = append(p.watchers, w)
+		}
+		if _, ok := rule.(rememberer); ok {
+			p.memos = true
+		}
+		if h, ok := rule.(header); ok {
+			p.header = h
+		}
+		if _, ok := rule.(sticky); ok {
+			p.hints = true
+		}
+		w, ok := rule.(wrapper)
+		if !ok {
+			return
+		}
+		rule = w.wrapped()
+	}
+}
+
 // tier is the peers that are chosen from together: the primaries, the backups,
 // or those of one priority.
 type tier struct {

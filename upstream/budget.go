@@ -24,14 +24,14 @@ func (b budget) allows(retries, active int64) bool {
 // 3, as Envoy's retry budget; a share of 1 lifts the limit, as in nginx.
 //
 // A retry is an attempt of a request that has had one ([Request.Tries]). Not
-// counted is the attempt after one that never reached its peer: after [Free],
-// and after a connection that could not be made ([Request.Unsent]). It puts
-// no load on a peer that has had this request already, and a peer that dies
-// must not cost requests that nobody has seen.
+// counted is the attempt after one that its peer does not work on any more:
+// after [Free], and after a connection that could not be made or that the peer
+// broke ([Request.Dropped]). It adds no load, and a peer that dies must not cost
+// requests. What is counted are attempts after a timeout, and after an answer
+// that was refused, which come in storms when peers are overloaded.
 //
 // Requests in flight are the leases in hand, what waits in the queue, and the
-// retry itself. A peer that breaks off makes as many retries at once as it had
-// requests: where none of those may fail, the floor is as high as that.
+// retry itself.
 func WithRetryBudget(share float64, floor int) Option {
 	return func(c *config) { c.budget = &budget{share, floor} }
 }
@@ -39,7 +39,7 @@ func WithRetryBudget(share float64, floor int) Option {
 // spendLocked takes the next attempt of r out of the budget, if it is one that
 // counts. The caller holds mu.
 func (p *Pool) spendLocked(v *view, r *Request) bool {
-	if p.budget.share == 1 || r.unsent {
+	if p.budget.share == 1 || r.dropped {
 		return true
 	}
 	active := 1 + int64(p.queue.n)

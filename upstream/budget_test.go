@@ -116,7 +116,7 @@ func TestRetryBudgetFree(t *testing.T) {
 		name    string
 		share   float64
 		outcome Outcome
-		unsent  bool
+		dropped bool
 		want    bool
 	}{
 		{"failure", 0, Failure, false, false},
@@ -132,17 +132,17 @@ func TestRetryBudgetFree(t *testing.T) {
 			r := new(Request)
 			for range 3 {
 				_, l := pickFor(p, t0, r)
-				r.Unsent = tt.unsent
+				r.Dropped = tt.dropped
 				l.Done(t0, tt.outcome)
-				if r.Unsent {
-					t.Error("Done left Unsent")
+				if r.Dropped {
+					t.Error("Done left Dropped")
 				}
 				l, err := p.TryPick(t0, r)
 				if (err == nil) != tt.want {
 					t.Fatalf("next attempt = %v, want %v", err, tt.want)
 				}
 				l.Done(t0, Success)
-				r.Unsent = true
+				r.Dropped = true
 				r.Reset()
 			}
 			if s := p.Snapshot(); s.Retrying != 0 || s.Retries != 0 {

@@ -13,7 +13,8 @@ package upstream
 // takes requests), _active, _weight, _effective_weight, _fails, _requests_total,
 // _failures_total, _free_total, _pass_total, _unavailable_total, _ejected (1
 // while it is), _ejections_total and _share (of the weight, below 1 in a slow
-// start); see [BackendSnapshot] for what they count.
+// start); see [BackendSnapshot] for what they count. With [LeastTime] there is
+// also _response_seconds, the average that it goes by, of backends that have one.
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
 	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
@@ -52,6 +53,9 @@ func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels .
 			share = b.Share
 		}
 		of("share", 'g', share)
+		if b.ResponseTime != 0 {
+			of("response_seconds", 'g', b.ResponseTime.Seconds())
+		}
 	}
 }
 

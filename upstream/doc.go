@@ -28,18 +28,26 @@
 //
 // # Rules
 //
-// The balancers are [RoundRobin] and [LeastConn]. A peer is eligible while this
-// request has not tried it, it is not [Down], draining, removed or reported down
-// by a health source, it has not failed [MaxFails] times within [FailTimeout],
-// and it has room under [MaxConns]. When no primary is eligible, the same rule
-// runs over the backups. When all are out, picks fail: nothing is revived early.
+// The balancers:
+//   - [RoundRobin] and [LeastConn], by turns and by load;
+//   - [Random], and [RandomTwo] with a look at the load;
+//   - [LeastTime], by response time, which many instructions call fair, and
+//     [Fair], the rule of nginx's module of that name, which knows no times;
+//   - [First], which fills the peers in order;
+//   - [Sticky] around any of them, for sessions.
+//
+// A peer is eligible while this request has not tried it, it is not [Down],
+// draining, removed or reported down by a health source, it has not failed
+// [MaxFails] times within [FailTimeout], and it has room under [MaxConns]. When no
+// primary is eligible, the same rule runs over the backups. When all are out,
+// picks fail: nothing is revived early.
 //
 // After FailTimeout a failed peer gets one request as a probe, and one more per
 // FailTimeout until a success clears it. A pool of one backend and no backups is
 // the exception nginx makes: the failures of the only peer do not count.
 //
-// The rules are those of nginx's ngx_http_upstream_round_robin and
-// ngx_http_upstream_least_conn, with three differences: time is a monotonic
+// The rules are those of nginx's ngx_http_upstream_round_robin and of its other
+// modules as named at the balancers, with three differences: time is a monotonic
 // clock in nanoseconds where nginx counts seconds; a kept connection that was
 // found closed ([Free]) is not charged to the peer; and a peer at its limit is
 // told from a dead one ([ErrBusy]).
@@ -76,6 +84,6 @@
 //
 // # Not built yet
 //
-// Balancers that hash, measure latency or keep sessions, re-resolving host names
+// Balancers that hash, re-resolving host names
 // (the dialer resolves them).
 package upstream

@@ -172,8 +172,8 @@ func (h *history) end(i int, o Outcome) *flight {
 	f := h.live[i]
 	h.live = slices.Delete(h.live, i, i+1)
 	if o == Failure || o == Pass {
-		f.r.Unsent = h.upTo(4) == 0
-		f.m.unsent = f.r.Unsent
+		f.r.Dropped = h.upTo(4) == 0
+		f.m.dropped = f.r.Dropped
 	}
 	f.lease.Done(h.now*1e6, o)
 	h.model.done(f.m, h.now, o)

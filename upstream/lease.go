@@ -48,6 +48,19 @@ type Lease struct {
 // Backend is the peer to send the attempt to; nil for the zero Lease.
 func (l Lease) Backend() *Backend { return l.b }
 
+// Headed notes that the head of the answer has come at time now on the clock of
+// [Pool.Now]: it sets [Request.Headed], and tells [LeastTime] at once when it
+// measures [ByHeader] the requests [Inflight]. It is optional. After the lease
+// has ended it does nothing.
+func (l Lease) Headed(now int64) {
+	if r := l.r; r != nil && r.open == l.seq {
+		r.Headed = now
+		if h := l.b.pool.header; h != nil {
+			h.headed(now, l.b, r)
+		}
+	}
+}
+
 // Done ends the attempt and must be called exactly once, at time now on the
 // clock of [Pool.Now]. A further call, also through a copy of the Lease, is
 // recognised and does nothing; that holds for calls made by whoever owns the

@@ -113,6 +113,7 @@ func (p *Pool) SetWeight(id string, w int) error { return p.Update(id, Weight(w)
 
 // Drain, while on, keeps new requests away from a backend and lets those in
 // flight finish. The backend stays in the pool. [Pool.DrainFor] waits for them.
+// With [Sticky] it goes on taking the requests that name it.
 func (p *Pool) Drain(id string, on bool) error {
 	_, err := p.drain(id, on)
 	return err

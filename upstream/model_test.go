@@ -37,7 +37,7 @@ type modelRequest struct {
 	current *modelPeer
 	probe   bool
 	window  int64
-	unsent  bool // the last attempt reached nobody
+	dropped bool // the last attempt reached nobody
 	retry   bool // the attempt in hand is a counted retry
 }
 
@@ -81,7 +81,7 @@ func usable(tier []*modelPeer, tried map[*modelPeer]bool, now int64, failures bo
 
 // pick returns the chosen peer's id, or "none", "busy" or "budget".
 func (m *model) pick(r *modelRequest, now int64) string {
-	counts := m.budget && r.tries > 0 && !r.unsent
+	counts := m.budget && r.tries > 0 && !r.dropped
 	if counts {
 		active := 1
 		for _, p := range m.peers {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"log/slog"
+	"math/rand/v2"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type config struct {
 	balancer Balancer
 	log      *slog.Logger
 	servers  []spec
+	seed     *rand.PCG // nil for a random one
 	errs     []error
 
 	admission

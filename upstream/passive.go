@@ -17,9 +17,9 @@ func (p *Pool) settle(now int64, b *Backend, r *Request, o Outcome) {
 	if o == Free {
 		r.free()
 	} else {
-		r.unsent = r.Unsent
+		r.dropped = r.Dropped
 	}
-	r.Unsent = false
+	r.Dropped = false
 
 	p.mu.Lock()
 	was := b.gate.Load()

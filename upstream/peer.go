@@ -37,8 +37,11 @@ type Backend struct {
 	nominal    int64   // the configured weight; in the pool's unit, as the others
 	record     *record // of an outlier detection, nil without
 
+	sticky atomic.Pointer[string] // nil until needed; written under the pool's config mutex
+
 	// Set once.
 	pool    *Pool
+	memo    *memo // of rules that remember, else nil
 	id      string
 	network string
 	addr    string
@@ -70,6 +73,9 @@ const (
 func (p *Pool) newBackend(s *spec) *Backend {
 	b := &Backend{pool: p, id: s.id, spec: *s}
 	b.network, b.addr = s.dial()
+	if p.memos {
+		b.memo = new(memo)
+	}
 	b.effective = int64(s.weight) * p.unit
 	b.weight = b.effective
 	if p.outlier != nil {
@@ -91,6 +97,10 @@ func (b *Backend) adoptLocked(s *spec, now int64) {
 	b.maxConns = int64(s.maxConns)
 	b.maxFails = int64(s.maxFails)
 	b.failTimeout = int64(s.failTimeout)
+	if b.pool.hints || b.sticky.Load() != nil {
+		id := s.stickyID()
+		b.sticky.Store(&id)
+	}
 	was := b.gate.Load()
 	b.setLocked(gateDown, s.down)
 	b.setLocked(gateCap, s.maxConns > 0)

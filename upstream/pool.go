@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +20,13 @@ type Pool struct {
 	rule picker
 	log  *slog.Logger
 
-	watchers []watcher    // set once
-	waiting  atomic.Int32 // requests in the queue, and drains: the ends of leases matter
+	// Set once, by what the rule and the options ask for.
+	watchers []watcher
+	header   header // nil for none
+	memos    bool   // backends have a memo
+	hints    bool   // Request.Sticky is heeded
+
+	waiting atomic.Int32 // requests in the queue, and drains: the ends of leases matter
 
 	view atomic.Pointer[view] // what picks read; stored under mu
 
@@ -30,6 +36,8 @@ type Pool struct {
 	dry    bool // the last fresh request found no peer
 	noPeer uint64
 	busy   uint64
+	random rand.PCG // of random
+	turn   int64    // picks; of fair
 
 	tending // guarded by mu
 
@@ -78,6 +86,11 @@ func New(opts ...Option) (*Pool, error) {
 		log:  c.log.With(slog.String("group", c.name)),
 	}
 	p.start(&c)
+	if c.seed == nil {
+		c.seed = rand.NewPCG(rand.Uint64(), rand.Uint64())
+	}
+	p.random = *c.seed
+	p.serve(p.rule)
 	first := make(map[string]int)
 	all := make([]*Backend, 0, len(c.servers))
 	for i := range c.servers {
@@ -93,9 +106,6 @@ func New(opts ...Option) (*Pool, error) {
 	}
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
-	}
-	if w, ok := p.rule.(watcher); ok {
-		p.watchers = append(p.watchers, w)
 	}
 	if p.outlier != nil {
 		p.watchers = append(p.watchers, p.outlier)
@@ -265,7 +275,11 @@ func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
 	if r.tries != 0 && r.has(0) {
 		return nil, false
 	}
-	if a := b.admit(b.gate.Load()&^(gateFails|gateEjected), now); a != yes {
+	pass := gateFails | gateEjected
+	if b.named(r) {
+		pass |= gateDrain // as in any pool with Sticky
+	}
+	if a := b.admit(b.gate.Load()&^pass, now); a != yes {
 		return nil, a == full
 	}
 	r.tier, r.rank = 0, 0

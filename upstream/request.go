@@ -10,8 +10,8 @@ import (
 // The zero value is ready. It is meant to be embedded in a pooled object and
 // reset between requests.
 //
-// [RoundRobin] and [LeastConn] place requests without looking at them: they
-// read none of Key, Addr, Sticky and Safe.
+// Most balancers place requests without looking at them: only [Sticky] reads
+// Sticky, and none reads Key, Addr and Safe.
 //
 // A Request serves one attempt at a time: [Pool.TryPick] refuses a Request
 // whose last [Lease] has not been ended. It is not safe for concurrent use and
@@ -22,7 +22,8 @@ type Request struct {
 	Key []byte
 	// Addr is the client's address.
 	Addr netip.Addr
-	// Sticky is the peer hint that the client brought, empty for none.
+	// Sticky is the [Backend.StickyID] that the client brought, empty for none.
+	// Only the balancer [Sticky] heeds it.
 	Sticky string
 	// Safe reports that the request may be repeated without harm.
 	Safe bool
@@ -34,11 +35,11 @@ type Request struct {
 	// [Lease.Done], for rules that learn from answers; Done takes them.
 	Status int
 	Headed int64
-	// Unsent reports that the attempt ended before its peer saw anything of the
-	// request, because there was no connection. Set it before [Lease.Done]: the
-	// next attempt is then no retry that a budget counts ([WithRetryBudget]).
-	// Done takes it.
-	Unsent bool
+	// Dropped reports that no peer works on the request any more: there was no
+	// connection, or the peer broke it. Set it before [Lease.Done]: the next
+	// attempt is then no retry that a budget counts ([WithRetryBudget]). Done
+	// takes it.
+	Dropped bool
 
 	view  *view    // the membership whose ranks the tried bits are
 	tried uint64   // ranks 0 to 63
@@ -49,13 +50,14 @@ type Request struct {
 	rank  int32    // of the last peer
 	tier  uint8    // 0 the primaries, 1 the backups
 	probe bool     // the lease in hand is a half-open probe
+	waits uint8    // what the lease in hand has to do with memo.waiting
 	since int64    // the window that the probe ended
 	began int64    // when the lease in hand was given
 	hash  uint32   // what a hashing balancer goes on from
-	hops  uint32   // how often it has done so
+	hops  uint32   // how often it has done so; draws that missed
 
-	spent  bool // the lease in hand, or the wait for one, is counted as a retry
-	unsent bool // the last attempt never reached its peer
+	spent   bool // the lease in hand, or the wait for one, is counted as a retry
+	dropped bool // no peer works on the last attempt any more
 }
 
 // Reset makes r ready for the next request. It clears every exported field and
@@ -69,7 +71,7 @@ func (r *Request) Reset() {
 	r.tries, r.rank, r.tier = 0, -1, 0
 	r.Status, r.Headed = 0, 0
 	r.hash, r.hops = 0, 0
-	r.Unsent, r.unsent = false, false
+	r.Dropped, r.dropped = false, false
 	if r.spill != nil {
 		clear(r.spill)
 	}

@@ -32,8 +32,9 @@ func (a ramp) share(now, weight int64) (share int64, over bool) {
 	return max(least, int64(float64(weight)*(float64(gone)/float64(a.span)))), false
 }
 
-// steady is a picker that places requests by a hash. A share that moves would
-// move the requests too.
+// steady is a picker that takes no notice of a share that moves: one that places
+// requests by a hash would move the requests with it, and one that draws lots has
+// worked its lots out before.
 type steady interface{ steady() bool }
 
 // SlowStart lets the backend's weight rise linearly to its full value over d when
@@ -45,17 +46,31 @@ type steady interface{ steady() bool }
 // 0 or more; default 0, no slow start (nginx: slow_start).
 //
 // It works with every balancer that goes by weights. Those that place requests
-// by a hash refuse it, as nginx does. It is ignored where the backend is the only
+// by a hash or at random refuse it, as nginx does. It is ignored where the backend is the only
 // one of the pool.
 func SlowStart(d time.Duration) ServerOption { return func(s *spec) { s.slowStart = d } }
 
 // validate is spec.validate, and what the balancer has to say.
 func (p *Pool) validate(s *spec, where string, isNew bool) error {
 	err := s.validate(where, isNew)
-	if h, ok := p.rule.(steady); ok && s.slowStart > 0 && h.steady() {
+	if s.slowStart > 0 && isSteady(p.rule) {
 		err = errors.Join(err, fmt.Errorf("upstream: %s: slow_start %v with %v", where, s.slowStart, p.bal))
 	}
 	return err
+}
+
+// isSteady looks through wrappers.
+func isSteady(rule picker) bool {
+	for {
+		if h, ok := rule.(steady); ok {
+			return h.steady()
+		}
+		w, ok := rule.(wrapper)
+		if !ok {
+			return false
+		}
+		rule = w.wrapped()
+	}
 }
 
 // riseLocked begins the slow start of b, if it has one and is in the pool; its

@@ -182,6 +182,18 @@ func TestSlowStartHash(t *testing.T) {
 	}
 }
 
+// TestSlowStartRefused: by what draws lots, and through a wrapper.
+func TestSlowStartRefused(t *testing.T) {
+	for _, bal := range []Balancer{Random(), RandomTwo(), Sticky(Random())} {
+		if _, err := New(WithBalancer(bal), server("a", SlowStart(time.Second))); !contains(err, "slow_start 1s with "+bal.String()) {
+			t.Errorf("%v: New() = %v", bal, err)
+		}
+	}
+	if _, err := New(WithBalancer(Sticky(RoundRobin())), server("a", SlowStart(time.Second))); err != nil {
+		t.Errorf("New() = %v", err)
+	}
+}
+
 // TestSlowStartUnit: the first slow start that comes changes no sequence.
 func TestSlowStartUnit(t *testing.T) {
 	for _, bal := range []Balancer{RoundRobin(), LeastConn()} {

@@ -42,6 +42,9 @@ type BackendSnapshot struct {
 	MaxFails    int           `json:"max_fails"`        // 0 for never
 	FailTimeout time.Duration `json:"fail_timeout"`     // nanoseconds
 
+	StickyID     string        `json:"sticky_id,omitempty"`    // with Sticky: what names it
+	ResponseTime time.Duration `json:"response_time,omitzero"` // with LeastTime: the average it goes by, nanoseconds
+
 	State  State            `json:"state"`            // takes requests, or why not
 	Since  time.Time        `json:"since,omitzero"`   // when the state last changed
 	Why    string           `json:"why,omitempty"`    // not up: the reason in words, with the last error
@@ -163,6 +166,12 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 	s.Requests, s.Failures, s.Free, s.Pass = uint64(b.begun), b.failures, b.free, b.pass
 	s.Unavailable = b.unavail
 	left := b.checked + b.failTimeout - now
+	if p.hints {
+		s.StickyID = *b.sticky.Load()
+	}
+	if b.memo != nil {
+		s.ResponseTime = time.Duration(b.memo.average.load() * timeStep)
+	}
 	changed, selected, failed, err := b.changed, b.selected, b.failed, b.lastErr
 	p.mu.Unlock()
 

@@ -26,6 +26,7 @@ type spec struct {
 	backup      bool
 	down        bool
 	slowStart   time.Duration
+	sticky      string // as given, empty for the default
 
 	named bool // ID was given
 	moved bool // Address was given
@@ -91,6 +92,9 @@ func (s *spec) validate(where string, isNew bool) error {
 	}
 	if s.slowStart < 0 {
 		bad("slow_start %v is negative", s.slowStart)
+	}
+	if err := checkStickyID(s.sticky); err != nil {
+		bad("sticky id %q: %w", s.sticky, err)
 	}
 	if s.nils > 0 {
 		bad("%d of the options are nil", s.nils)

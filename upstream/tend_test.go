@@ -242,7 +242,7 @@ func TestConcurrentEverything(t *testing.T) {
 								break
 							}
 							r.Status = []int{200, 200, 200, 404, 500, 503, 0}[rng.IntN(7)]
-							r.Unsent = rng.IntN(9) == 0
+							r.Dropped = rng.IntN(9) == 0
 							l.Done(p.Now(), Outcome(rng.IntN(4)))
 						}
 						r.Reset()
