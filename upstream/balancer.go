@@ -31,6 +31,12 @@ type builder interface {
 	build(peers []*Backend) any
 }
 
+// checker is a picker whose constructor may have been given what it cannot do.
+type checker interface {
+	// check returns every problem, for New to report.
+	check() error
+}
+
 // watcher is told how attempts end, for rules that learn from that.
 type watcher interface {
 	// ended is called by Lease.Done, before the place in max_conns is given

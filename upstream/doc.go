@@ -28,7 +28,9 @@
 //
 // # Rules
 //
-// The balancers are [RoundRobin] and [LeastConn]. A peer is eligible while this
+// The balancers are [RoundRobin] and [LeastConn], and those that place a request
+// by what it asks for or where it comes from: [IPHash], [Hash], [HashConsistent]
+// and [Maglev], with [BoundedLoad] around them. A peer is eligible while this
 // request has not tried it, it is not [Down], draining, removed or reported down
 // by a health source, it has not failed [MaxFails] times within [FailTimeout],
 // and it has room under [MaxConns]. When no primary is eligible, the same rule
@@ -44,6 +46,18 @@
 // found closed ([Free]) is not charged to the peer; and a peer at its limit is
 // told from a dead one ([ErrBusy]).
 //
+// # Hashing
+//
+// [IPHash] reads Addr of the [Request], the others read Key. A key stays at its
+// peer while others fail and return, and each request remembers how far it got, so
+// that its retries go on from there. IPHash, Hash and HashConsistent choose what
+// nginx's ip_hash, hash and hash consistent choose for the same servers, weights
+// and history; unlike nginx's they have backups. After a change of the membership
+// Hash and IPHash place most keys anew, HashConsistent those of the backend that
+// came or went, Maglev a few more:
+//
+//	upstream.WithBalancer(upstream.BoundedLoad(upstream.HashConsistent(), 1.25))
+//
 // # Health and change
 //
 // [Pool.SetHealth] takes the verdict of any number of named sources and wires to
@@ -56,7 +70,9 @@
 //
 // A pick with its Done takes one short mutex per pool and allocates nothing:
 // tens of nanoseconds for a few peers, and O(n) in the peers, as every smooth
-// round robin. A backend takes less than half a kilobyte. A Request used in a
+// round robin. A backend takes less than half a kilobyte, and
+// at HashConsistent two more for each unit of weight; a table of Maglev takes 128.
+// A Request used in a
 // pool of more than 64 backends allocates once, for the memory of its tries.
 // The package starts no goroutines, needs no privilege and runs on every
 // platform. Everything is safe for concurrent use, except a [Request] and its
@@ -64,6 +80,6 @@
 //
 // # Not built yet
 //
-// Balancers that hash, measure latency or keep sessions, slow start, waiting in a
+// Balancers that measure latency or keep sessions, slow start, waiting in a
 // queue, re-resolving host names (the dialer resolves them).
 package upstream

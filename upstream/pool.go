@@ -66,6 +66,9 @@ func New(opts ...Option) (*Pool, error) {
 	if c.balancer.rule == nil {
 		c.balancer = RoundRobin()
 	}
+	if k, ok := c.balancer.rule.(checker); ok {
+		c.errs = append(c.errs, k.check())
+	}
 	p := &Pool{
 		base: time.Now(),
 		name: c.name,

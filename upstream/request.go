@@ -20,7 +20,7 @@ type Request struct {
 	// Key is the bytes that hashing balancers place the request by. The pool
 	// neither keeps nor changes it after TryPick returned.
 	Key []byte
-	// Addr is the client's address.
+	// Addr is the client's address, which [IPHash] places the request by.
 	Addr netip.Addr
 	// Sticky is the peer hint that the client brought, empty for none.
 	Sticky string
@@ -48,6 +48,8 @@ type Request struct {
 	began int64    // when the lease in hand was given
 	hash  uint32   // what a hashing balancer goes on from
 	hops  uint32   // how often it has done so
+
+	missed uint8 // places of its hash where no peer could take it
 }
 
 // Reset makes r ready for the next request. It clears every exported field and
@@ -60,7 +62,7 @@ func (r *Request) Reset() {
 	r.view, r.tried = nil, 0
 	r.tries, r.rank, r.tier = 0, -1, 0
 	r.Status, r.Headed = 0, 0
-	r.hash, r.hops = 0, 0
+	r.hash, r.hops, r.missed = 0, 0, 0
 	if r.spill != nil {
 		clear(r.spill)
 	}
