@@ -11,9 +11,10 @@ import (
 	"testing"
 )
 
-// places that a key leads to, written from nginx's rules and not from this
-// package's code: one after the other, over the servers of a pool in configured
-// order. What follows the 21st place is the round robin.
+// What follows are the places that a request leads to, written from nginx's rules
+// and not from this package's code: one after the other, over the servers of a
+// pool in configured order. After the 21st that cannot take it comes the round
+// robin.
 
 // naivePeer is a server line.
 type naivePeer struct {
@@ -37,37 +38,41 @@ func naiveWalk(peers []naivePeer, hash uint64) int {
 	panic("beyond the weights")
 }
 
-func naiveHash(peers []naivePeer, r *Request) func() []int {
-	var hash uint32
-	n := 0
-	return func() []int {
-		text := string(r.Key)
-		if n > 0 {
-			text = fmt.Sprint(n) + text
+func naiveHash(peers []naivePeer) func(r *Request) func() []int {
+	return func(r *Request) func() []int {
+		var hash uint32
+		n := 0
+		return func() []int {
+			text := string(r.Key)
+			if n > 0 {
+				text = fmt.Sprint(n) + text
+			}
+			n++
+			hash += crc32.ChecksumIEEE([]byte(text)) >> 16 & 0x7fff
+			return []int{naiveWalk(peers, uint64(hash))}
 		}
-		n++
-		hash += crc32.ChecksumIEEE([]byte(text)) >> 16 & 0x7fff
-		return []int{naiveWalk(peers, uint64(hash))}
 	}
 }
 
-func naiveIPHash(peers []naivePeer, r *Request) func() []int {
-	bytes := []byte{0, 0, 0}
-	if a := r.Addr.Unmap(); a.Is4() {
-		bytes = a.AsSlice()[:3]
-	} else if a.IsValid() {
-		bytes = a.AsSlice()
-	}
-	hash := uint64(89)
-	return func() []int {
-		for _, b := range bytes {
-			hash = (hash*113 + uint64(b)) % 6271
+func naiveIPHash(peers []naivePeer) func(r *Request) func() []int {
+	return func(r *Request) func() []int {
+		bytes := []byte{0, 0, 0}
+		if a := r.Addr.Unmap(); a.Is4() {
+			bytes = a.AsSlice()[:3]
+		} else if a.IsValid() {
+			bytes = a.AsSlice()
 		}
-		return []int{naiveWalk(peers, hash)}
+		hash := uint64(89)
+		return func() []int {
+			for _, b := range bytes {
+				hash = (hash*113 + uint64(b)) % 6271
+			}
+			return []int{naiveWalk(peers, hash)}
+		}
 	}
 }
 
-func naiveRing(peers []naivePeer, r *Request) func() []int {
+func naiveRing(peers []naivePeer) func(r *Request) func() []int {
 	type point struct {
 		hash uint32
 		name string
@@ -89,20 +94,22 @@ func naiveRing(peers []naivePeer, r *Request) func() []int {
 	}
 	slices.SortStableFunc(ring, func(a, b point) int { return int(int64(a.hash) - int64(b.hash)) })
 	ring = slices.CompactFunc(ring, func(a, b point) bool { return a.hash == b.hash })
-	at := 0
-	for at < len(ring) && ring[at].hash < crc32.ChecksumIEEE(r.Key) {
-		at++
-	}
-	return func() []int {
-		name := ring[at%len(ring)].name
-		at++
-		var out []int
-		for i, p := range peers {
-			if p.name == name {
-				out = append(out, i)
-			}
+	return func(r *Request) func() []int {
+		at := 0
+		for at < len(ring) && ring[at].hash < crc32.ChecksumIEEE(r.Key) {
+			at++
 		}
-		return out
+		return func() []int {
+			name := ring[at%len(ring)].name
+			at++
+			var out []int
+			for i, p := range peers {
+				if p.name == name {
+					out = append(out, i)
+				}
+			}
+			return out
+		}
 	}
 }
 
@@ -111,7 +118,7 @@ func naiveRing(peers []naivePeer, r *Request) func() []int {
 func TestPlacesNaive(t *testing.T) {
 	rules := []struct {
 		bal   Balancer
-		naive func(peers []naivePeer, r *Request) func() []int
+		naive func(peers []naivePeer) func(r *Request) func() []int
 	}{
 		{Hash(), naiveHash},
 		{IPHash(), naiveIPHash},
@@ -139,12 +146,13 @@ func TestPlacesNaive(t *testing.T) {
 						must(t, pool.SetHealth(fmt.Sprint(i), "test", false, nil))
 					}
 				}
+				naive := rule.naive(peers)
 				for i := range 20 {
 					r := request(rng.IntN(1 << 20))
 					if i%3 == 1 {
 						r.Addr = randomV6(rng)
 					}
-					comparePlaces(t, pool, r, rule.naive(peers, r), out)
+					comparePlaces(t, pool, r, naive(r), out)
 				}
 			}
 		})

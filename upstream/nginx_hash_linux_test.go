@@ -66,7 +66,7 @@ var nginxHashes = []struct {
 // No window ends meanwhile.
 func TestNginxHash(t *testing.T) {
 	var many []string
-	for i := range 25 {
+	for i := range 20 { // u is nginx's name for none
 		many = append(many, []string{"", "weight=2", "unix weight=3", "down", "max_fails=2"}[i%5])
 	}
 	tests := []struct {

@@ -114,7 +114,10 @@ type nginxServer struct {
 func serve(t *testing.T, h http.Handler, socket bool) string {
 	network, addr := "tcp", "127.0.0.1:0"
 	if socket {
-		network, addr = "unix", filepath.Join(t.TempDir(), "s")
+		dir, err := os.MkdirTemp("", "s") // t's own may be too long for an address
+		must(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		network, addr = "unix", filepath.Join(dir, "s")
 	}
 	ln, err := net.Listen(network, addr)
 	must(t, err)
@@ -130,7 +133,7 @@ func serve(t *testing.T, h http.Handler, socket bool) string {
 
 const nginxConf = `
 daemon off;
-worker_processes 1;
+user root;
 pid %[1]s/pid;
 error_log %[1]s/error.log;
 events { worker_connections 512; }
