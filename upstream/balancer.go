@@ -33,6 +33,12 @@ type builder interface {
 	build(peers []*Backend) any
 }
 
+// checker is a picker whose constructor may have been given what it cannot do.
+type checker interface {
+	// check returns every problem, for New to report.
+	check() error
+}
+
 // watcher is told how attempts end, for rules that learn from that.
 type watcher interface {
 	// ended is called by Lease.Done, before the place in max_conns is given
@@ -57,10 +63,18 @@ type header interface {
 // wrapper is a picker around another one.
 type wrapper interface{ wrapped() picker }
 
+// inner is the rule that rule wraps, or nil.
+func inner(rule picker) picker {
+	if w, ok := rule.(wrapper); ok {
+		return w.wrapped()
+	}
+	return nil
+}
+
 // serve gives the rule, and those it wraps, what they ask of the pool. It comes
 // before the first backend.
 func (p *Pool) serve(rule picker) {
-	for rule != nil {
+	for ; rule != nil; rule = inner(rule) {
 		if w, ok := rule.(watcher); ok {
 			p.watchers = append(p.watchers, w)
 		}
@@ -73,11 +87,6 @@ func (p *Pool) serve(rule picker) {
 		if _, ok := rule.(sticky); ok {
 			p.hints = true
 		}
-		w, ok := rule.(wrapper)
-		if !ok {
-			return
-		}
-		rule = w.wrapped()
 	}
 }
 

@@ -34,6 +34,8 @@
 //   - [LeastTime], by response time, which many instructions call fair, and
 //     [Fair], the rule of nginx's module of that name, which knows no times;
 //   - [First], which fills the peers in order;
+//   - [IPHash], [Hash], [HashConsistent] and [Maglev], which place a request by what
+//     it asks for or where it comes from, with [BoundedLoad] around them;
 //   - [Sticky] around any of them, for sessions.
 //
 // A peer is eligible while this request has not tried it, it is not [Down],
@@ -51,6 +53,18 @@
 // clock in nanoseconds where nginx counts seconds; a kept connection that was
 // found closed ([Free]) is not charged to the peer; and a peer at its limit is
 // told from a dead one ([ErrBusy]).
+//
+// # Hashing
+//
+// [IPHash] reads Addr of the [Request], the others read Key. A key stays at its
+// peer while others fail and return, and each request remembers how far it got, so
+// that its retries go on from there. IPHash, Hash and HashConsistent choose what
+// nginx's ip_hash, hash and hash consistent choose for the same servers, weights
+// and history; unlike nginx's they have backups. After a change of the membership
+// Hash and IPHash place most keys anew, HashConsistent those of the backend that
+// came or went, Maglev a few more:
+//
+//	upstream.WithBalancer(upstream.BoundedLoad(upstream.HashConsistent(), 1.25))
 //
 // # Admission
 //
@@ -75,7 +89,8 @@
 //
 // A pick with its Done takes one short mutex per pool and allocates nothing:
 // tens of nanoseconds for a few peers, and O(n) in the peers, as every smooth
-// round robin. A backend takes less than half a kilobyte. A Request used in a
+// round robin. A backend takes less than half a kilobyte, and at HashConsistent
+// two more for each unit of weight; a table of Maglev takes 128. A Request used in a
 // pool of more than 64 backends allocates once, for the memory of its tries. A
 // request that waits in the queue takes about 200 bytes meanwhile. The package
 // starts no goroutines; while requests wait, a pool has one timer. It needs no
@@ -84,6 +99,5 @@
 //
 // # Not built yet
 //
-// Balancers that hash, re-resolving host names
-// (the dialer resolves them).
+// Re-resolving host names (the dialer resolves them).
 package upstream

@@ -70,7 +70,7 @@ func TestHAProxyFirst(t *testing.T) {
 	var servers strings.Builder
 	for i, n := range limits {
 		b := &nginxBackend{id: string(rune('a' + i)), arrived: arrived}
-		addr := serve(t, b)
+		addr := serve(t, b, false)
 		fmt.Fprintf(&servers, "\tserver %s %s maxconn %d\n", b.id, addr, n)
 		opts = append(opts, server(b.id, MaxConns(n)))
 		room += n

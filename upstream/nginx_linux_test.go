@@ -63,9 +63,18 @@ type nginxRig struct {
 	pool     *Pool
 }
 
-// newNginx starts backends and nginx. A server is nginx's own options, as in
-// "weight=5 max_fails=2", and the same as ours.
 func newNginx(t *testing.T, leastConn bool, servers []nginxServer) *nginxRig {
+	if leastConn {
+		return newNginxBy(t, "least_conn;", LeastConn(), servers)
+	}
+	return newNginxBy(t, "", RoundRobin(), servers)
+}
+
+// newNginxBy starts backends and nginx, with a method and the same as ours. A
+// server is nginx's own options, as in "weight=5 max_fails=2", and the same as
+// ours; the words unix and same in front put it on a unix socket, or at the
+// address of the one before.
+func newNginxBy(t *testing.T, method string, bal Balancer, servers []nginxServer) *nginxRig {
 	need.Program(t, "nginx")
 	rig := &nginxRig{
 		t:       t,
@@ -75,19 +84,21 @@ func newNginx(t *testing.T, leastConn bool, servers []nginxServer) *nginxRig {
 	}
 	t.Cleanup(rig.client.CloseIdleConnections)
 
-	method := ""
-	if leastConn {
-		method = "least_conn;"
-		rig.opts = append(rig.opts, WithBalancer(LeastConn()))
-	}
+	rig.opts = append(rig.opts, WithBalancer(bal))
 	var lines strings.Builder
 	for i, s := range servers {
-		b := &nginxBackend{id: string(rune('a' + i)), arrived: rig.arrived}
-		b.addr = serve(t, b)
-		rig.backends = append(rig.backends, b)
-		rig.names[b.addr] = b.id
-		fmt.Fprintf(&lines, "server %s %s;\n", b.addr, s.nginx)
-		rig.opts = append(rig.opts, WithServer(b.addr, append([]ServerOption{ID(b.id)}, s.ours...)...))
+		id := string(rune('a' + i))
+		words, same := strings.CutPrefix(s.nginx, "same")
+		words, socket := strings.CutPrefix(words, "unix")
+		if !same {
+			b := &nginxBackend{id: id, arrived: rig.arrived}
+			b.addr = serve(t, b, socket)
+			rig.backends = append(rig.backends, b)
+			rig.names[b.addr] = b.id
+		}
+		addr := rig.backends[len(rig.backends)-1].addr
+		fmt.Fprintf(&lines, "server %s %s;\n", addr, words)
+		rig.opts = append(rig.opts, WithServer(addr, append([]ServerOption{ID(id)}, s.ours...)...))
 	}
 	rig.pool = newPool(t, rig.opts...)
 	rig.url = "http://" + startNginx(t, method+"\n"+lines.String()) + "/"
@@ -99,20 +110,30 @@ type nginxServer struct {
 	ours  []ServerOption
 }
 
-// serve runs a server on loopback until the test ends.
-func serve(t *testing.T, h http.Handler) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// serve runs a server on loopback, or on a unix socket, until the test ends.
+func serve(t *testing.T, h http.Handler, socket bool) string {
+	network, addr := "tcp", "127.0.0.1:0"
+	if socket {
+		dir, err := os.MkdirTemp("", "s") // t's own may be too long for an address
+		must(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		network, addr = "unix", filepath.Join(dir, "s")
+	}
+	ln, err := net.Listen(network, addr)
 	must(t, err)
 	srv := &http.Server{Handler: h}
 	var wg sync.WaitGroup
 	wg.Go(func() { srv.Serve(ln) })
 	t.Cleanup(func() { srv.Close(); wg.Wait() })
+	if socket {
+		return "unix:" + addr
+	}
 	return ln.Addr().String()
 }
 
 const nginxConf = `
 daemon off;
-worker_processes 1;
+user root;
 pid %[1]s/pid;
 error_log %[1]s/error.log;
 events { worker_connections 512; }
@@ -123,14 +144,18 @@ http {
 	fastcgi_temp_path %[1]s/t3;
 	uwsgi_temp_path %[1]s/t4;
 	scgi_temp_path %[1]s/t5;
+	set_real_ip_from 127.0.0.0/8;
+	real_ip_header X-Real-IP;
 	upstream u {
 		%[2]s
 	}
 	server {
 		listen %[3]s;
 		location / {
+			set $began $msec;
 			proxy_pass http://u;
 			add_header X-Tried $upstream_addr always;
+			add_header X-Time "$began $msec" always;
 		}
 	}
 }
@@ -174,6 +199,12 @@ func startNginx(t *testing.T, upstream string) string {
 func (rig *nginxRig) nginx() string {
 	rig.t.Helper()
 	resp, err := rig.client.Get(rig.url)
+	return rig.finish(resp, err)
+}
+
+// finish returns the peers that nginx tried for an answer.
+func (rig *nginxRig) finish(resp *http.Response, err error) string {
+	rig.t.Helper()
 	must(rig.t, err)
 	_, err = io.Copy(io.Discard, resp.Body)
 	must(rig.t, err)
@@ -196,15 +227,18 @@ func (rig *nginxRig) tried(resp *http.Response) string {
 }
 
 // ours sends the same request through the pool at time now.
-func (rig *nginxRig) ours(now int64) string {
+func (rig *nginxRig) ours(now int64) string { return rig.oursFor(now, new(Request)) }
+
+func (rig *nginxRig) oursFor(now int64, r *Request) string {
 	var ids []string
-	r := new(Request)
 	for r.Tries() < rig.pool.Peers() {
 		id, l := pickFor(rig.pool, now, r)
-		ids = append(ids, id)
 		if l.Backend() == nil {
+			ids = append(ids, id)
 			break
 		}
+		id = rig.names[l.Backend().spec.address]
+		ids = append(ids, id)
 		if !rig.backend(id).fail.Load() {
 			l.Done(now, Success)
 			break

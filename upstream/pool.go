@@ -78,6 +78,11 @@ func New(opts ...Option) (*Pool, error) {
 		c.balancer = RoundRobin()
 	}
 	c.errs = append(c.errs, c.admission.validate(c.name))
+	for rule := c.balancer.rule; rule != nil; rule = inner(rule) {
+		if k, ok := rule.(checker); ok {
+			c.errs = append(c.errs, k.check())
+		}
+	}
 	p := &Pool{
 		base: time.Now(),
 		name: c.name,

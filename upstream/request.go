@@ -20,7 +20,7 @@ type Request struct {
 	// Key is the bytes that hashing balancers place the request by. The pool
 	// neither keeps nor changes it after TryPick returned.
 	Key []byte
-	// Addr is the client's address.
+	// Addr is the client's address, which [IPHash] places the request by.
 	Addr netip.Addr
 	// Sticky is the [Backend.StickyID] that the client brought, empty for none.
 	// Only the balancer [Sticky] heeds it.
@@ -56,8 +56,9 @@ type Request struct {
 	hash  uint32   // what a hashing balancer goes on from
 	hops  uint32   // how often it has done so; draws that missed
 
-	spent   bool // the lease in hand, or the wait for one, is counted as a retry
-	dropped bool // no peer works on the last attempt any more
+	missed  uint8 // places of its hash where no peer could take it
+	spent   bool  // the lease in hand, or the wait for one, is counted as a retry
+	dropped bool  // no peer works on the last attempt any more
 }
 
 // Reset makes r ready for the next request. It clears every exported field and
@@ -70,7 +71,7 @@ func (r *Request) Reset() {
 	r.view, r.tried = nil, 0
 	r.tries, r.rank, r.tier = 0, -1, 0
 	r.Status, r.Headed = 0, 0
-	r.hash, r.hops = 0, 0
+	r.hash, r.hops, r.missed = 0, 0, 0
 	r.Dropped, r.dropped = false, false
 	if r.spill != nil {
 		clear(r.spill)

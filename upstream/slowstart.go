@@ -61,16 +61,12 @@ func (p *Pool) validate(s *spec, where string, isNew bool) error {
 
 // isSteady looks through wrappers.
 func isSteady(rule picker) bool {
-	for {
+	for ; rule != nil; rule = inner(rule) {
 		if h, ok := rule.(steady); ok {
 			return h.steady()
 		}
-		w, ok := rule.(wrapper)
-		if !ok {
-			return false
-		}
-		rule = w.wrapped()
 	}
+	return false
 }
 
 // riseLocked begins the slow start of b, if it has one and is in the pool; its

@@ -159,13 +159,13 @@ func TestSlowStartSingle(t *testing.T) {
 	}
 }
 
-// placer is a balancer that hashes.
-type placer struct{ roundRobin }
+// steadfast is a balancer that hashes.
+type steadfast struct{ roundRobin }
 
-func (placer) steady() bool { return true }
+func (steadfast) steady() bool { return true }
 
 func TestSlowStartHash(t *testing.T) {
-	bal := WithBalancer(Balancer{"hash", placer{}})
+	bal := WithBalancer(Balancer{"hash", steadfast{}})
 	const want = "slow_start 1s with hash"
 	if _, err := New(bal, server("a", SlowStart(time.Second))); !contains(err, "server 1: "+want) {
 		t.Errorf("New() = %v, want it to say %s", err, want)
@@ -184,7 +184,7 @@ func TestSlowStartHash(t *testing.T) {
 
 // TestSlowStartRefused: by what draws lots, and through a wrapper.
 func TestSlowStartRefused(t *testing.T) {
-	for _, bal := range []Balancer{Random(), RandomTwo(), Sticky(Random())} {
+	for _, bal := range []Balancer{Random(), RandomTwo(), Sticky(Random()), IPHash(), Hash(), HashConsistent(), Maglev(), BoundedLoad(Maglev(), 2)} {
 		if _, err := New(WithBalancer(bal), server("a", SlowStart(time.Second))); !contains(err, "slow_start 1s with "+bal.String()) {
 			t.Errorf("%v: New() = %v", bal, err)
 		}
