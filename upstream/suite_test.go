@@ -420,7 +420,7 @@ func TestSuiteFree(t *testing.T) {
 }
 
 // TestSuiteWaiting: a pick that fails leaves the request as it was: once there is
-// room, its own peer gets it.
+// room, it goes where it would have gone.
 func TestSuiteWaiting(t *testing.T) {
 	every(t, hashes, func(t *testing.T, bal Balancer) {
 		backends := lettered(1, 1, 1)
@@ -428,28 +428,32 @@ func TestSuiteWaiting(t *testing.T) {
 			backends[i].opts = append(backends[i].opts, MaxConns(1))
 		}
 		p := suitePool(t, bal, backends...)
-		for i := range 20 {
-			home := places(p, i+1)[i]
-			leases := map[string]Lease{}
-			for j := 0; len(leases) < 3; j++ {
-				id, l := pickFor(p, t0, request(j))
-				leases[id] = l
-			}
-			r := request(i)
-			for range 3 {
-				if id, _ := pickFor(p, t0, r); id != "busy" {
-					t.Fatalf("pick with all full = %s", id)
-				}
-			}
-			leases[home].Done(t0, Success)
+		next := func(r *Request) string {
 			id, l := pickFor(p, t0, r)
-			if id != home {
-				t.Errorf("request %d went to %s, want %s", i, id, home)
-			}
-			l.Done(t0, Success)
-			for id, l := range leases {
-				if id != home {
+			l.Done(t0, Pass)
+			return id
+		}
+		for i := range 30 {
+			r := request(i)
+			want := []string{next(r), next(r), next(r)}
+			r = request(i)
+			for try := range want {
+				var full []Lease
+				for j := 0; len(full) < 3; j++ {
+					if _, l := pickFor(p, t0, request(j)); l.Backend() != nil {
+						full = append(full, l)
+					}
+				}
+				for range 3 {
+					if id := next(r); id != "busy" {
+						t.Fatalf("request %d, try %d with all full = %s", i, try, id)
+					}
+				}
+				for _, l := range full {
 					l.Done(t0, Success)
+				}
+				if id := next(r); id != want[try] {
+					t.Errorf("request %d, try %d went to %s, want %s", i, try, id, want[try])
 				}
 			}
 		}
