@@ -55,22 +55,56 @@ func TestBoundedLoad(t *testing.T) {
 	}
 }
 
-// TestBoundedLoadOut: peers that take no requests count neither their weight nor
-// their load; without that the others would be over their limits at once.
+// TestBoundedLoadAstray: the limits hold where nearly all places of a key lead to
+// one peer that has no room.
+func TestBoundedLoadAstray(t *testing.T) {
+	const factor = 1.01
+	weights := []int{20, 1, 1, 1}
+	for _, inner := range []Balancer{IPHash(), Hash(), HashConsistent(), Maglev()} {
+		t.Run(inner.String(), func(t *testing.T) {
+			p := suitePool(t, BoundedLoad(inner, factor), lettered(weights...)...)
+			home := places(suitePool(t, inner, lettered(weights...)...), 2000)
+			conns := map[string]int{}
+			all, astray := 0, 0
+			for i := range home {
+				if home[i] != "a" {
+					continue
+				}
+				r := request(i)
+				id, _ := pickFor(p, t0, r)
+				all++
+				if conns[id]++; conns[id] > int(math.Ceil(factor*float64(all)*float64(weights[id[0]-'a'])/23)) {
+					t.Fatalf("request %d went to %s, which has %d now", i, id, conns[id])
+				}
+				if r.missed == maxMisses {
+					astray++
+				}
+			}
+			if astray == 0 {
+				t.Error("every request found a place: the test says nothing")
+			}
+		})
+	}
+}
+
+// TestBoundedLoadOut: of peers that take no requests neither the weight nor the
+// load counts.
 func TestBoundedLoadOut(t *testing.T) {
+	free := suitePool(t, HashConsistent(), lettered(8, 1, 1)...)
 	p := suitePool(t, BoundedLoad(HashConsistent(), 1.25), lettered(8, 1, 1)...)
 	for i := range 40 {
 		pickFor(p, t0, request(i))
 	}
-	must(t, p.SetHealth("a", "test", false, nil))
-	for i := range 60 {
-		if id, _ := pickFor(p, t0, request(i)); id != "b" && id != "c" {
-			t.Fatalf("request %d went to %s", i, id)
-		}
+	for _, p := range []*Pool{free, p} {
+		must(t, p.SetHealth("a", "test", false, nil))
 	}
-	b, c := status(t, p, "b").Active, status(t, p, "c").Active
-	if most := int64(math.Ceil(1.25 * float64(b+c) / 2)); b > most || c > most {
-		t.Errorf("b carries %d and c %d, want at most %d", b, c, most)
+	home, _ := pickFor(free, t0, request(1))
+	for i := range 60 {
+		carries := map[string]int64{"b": status(t, p, "b").Active, "c": status(t, p, "c").Active}
+		room := carries[home] < int64(math.Ceil(1.25*float64(carries["b"]+carries["c"]+1)/2))
+		if id, _ := pickFor(p, t0, request(1)); id == "a" || (id == home) != room {
+			t.Fatalf("request %d went to %s, its own being %s, with %v in flight", i, id, home, carries)
+		}
 	}
 }
 

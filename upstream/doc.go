@@ -62,7 +62,8 @@
 // nginx's ip_hash, hash and hash consistent choose for the same servers, weights
 // and history; unlike nginx's they have backups. After a change of the membership
 // Hash and IPHash place most keys anew, HashConsistent those of the backend that
-// came or went, Maglev a few more:
+// came or went, Maglev a few more. BoundedLoad spills what is too much for one
+// peer:
 //
 //	upstream.WithBalancer(upstream.BoundedLoad(upstream.HashConsistent(), 1.25))
 //
@@ -89,13 +90,15 @@
 //
 // A pick with its Done takes one short mutex per pool and allocates nothing:
 // tens of nanoseconds for a few peers, and O(n) in the peers, as every smooth
-// round robin. A backend takes less than half a kilobyte, and at HashConsistent
-// two more for each unit of weight; a table of Maglev takes 128. A Request used in a
-// pool of more than 64 backends allocates once, for the memory of its tries. A
-// request that waits in the queue takes about 200 bytes meanwhile. The package
-// starts no goroutines; while requests wait, a pool has one timer. It needs no
-// privilege and runs on every platform. Everything is safe for concurrent use,
-// except a [Request] and its leases, which belong to one goroutine at a time.
+// round robin; the balancers that hash look at one peer unless it is out, and at
+// all within [BoundedLoad]. A backend takes less than half a kilobyte, and at
+// [HashConsistent] two more for each unit of weight; a table of [Maglev] takes
+// 128. A Request used in a pool of more than 64 backends allocates once, for the
+// memory of its tries. A request that waits in the queue takes about 200 bytes
+// meanwhile. The package starts no goroutines; while requests wait, a pool has one
+// timer. It needs no privilege and runs on every platform. Everything is safe for
+// concurrent use, except a [Request] and its leases, which belong to one goroutine
+// at a time.
 //
 // # Not built yet
 //

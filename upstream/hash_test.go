@@ -255,7 +255,7 @@ func TestRingTurns(t *testing.T) {
 		WithServer("www.example.com:80", ID("a")),
 		WithServer("www.example.com:80", ID("b"), Weight(2)),
 		WithServer("192.0.2.9:80", ID("c")))
-	r := request(0)
+	var r *Request
 	for i := 0; ; i++ { // a key of the name
 		if r = request(i); places(p, i+1)[i] != "c" {
 			break
@@ -360,12 +360,28 @@ func TestMaglevSlots(t *testing.T) {
 	}
 }
 
-// TestMaglevTwins: backends of one address are told apart by their ids alone.
-func TestMaglevTwins(t *testing.T) {
-	twins := []Option{server("a"), server("b", Weight(2)), server("c")}
-	want := places(newPool(t, append([]Option{WithBalancer(Maglev())}, twins...)...), 1000)
-	slices.Reverse(twins)
-	if got := places(newPool(t, append([]Option{WithBalancer(Maglev())}, twins...)...), 1000); !slices.Equal(got, want) {
-		t.Error("another order moves keys between backends of one address")
+// TestMaglevOrder: the same backends in any order have the same table, also where
+// only ids tell them apart.
+func TestMaglevOrder(t *testing.T) {
+	var backends []backend
+	for i := range 100 {
+		backends = append(backends, backend{fmt.Sprint(i), fmt.Sprintf("192.0.2.%d:80", i/2), []ServerOption{Weight(1 + i%4/3)}})
+	}
+	table := func() []string {
+		tr := suitePool(t, Maglev(), backends...).view.Load().tiers[0]
+		var ids []string
+		for _, at := range tr.table.(*slots) {
+			ids = append(ids, tr.peers[at].id)
+		}
+		return ids
+	}
+	want := table()
+	for seed := range uint64(3) {
+		rand.New(rand.NewPCG(seed, 1)).Shuffle(len(backends), func(i, j int) {
+			backends[i], backends[j] = backends[j], backends[i]
+		})
+		if !slices.Equal(table(), want) {
+			t.Fatal("another order makes another table")
+		}
 	}
 }
