@@ -62,16 +62,6 @@ func every(t *testing.T, traits trait, f func(t *testing.T, bal Balancer)) {
 	}
 }
 
-// traitsOf finds the traits of a balancer of the suite.
-func traitsOf(bal Balancer) trait {
-	for _, s := range suite {
-		if s.bal.String() == bal.String() {
-			return s.traits
-		}
-	}
-	return 0
-}
-
 // backend is what a suite pool is made of: an address of its own.
 type backend struct {
 	id   string
