@@ -42,6 +42,7 @@ type watcher interface {
 // or those of one priority.
 type tier struct {
 	peers []*Backend
-	base  int // the rank of the first one
-	table any // of a builder
+	base  int   // the rank of the first one
+	table any   // of a builder
+	level uint8 // the priority, or backupLevel
 }

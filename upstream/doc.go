@@ -32,7 +32,8 @@
 // request has not tried it, it is not [Down], draining, removed or reported down
 // by a health source, it has not failed [MaxFails] times within [FailTimeout],
 // and it has room under [MaxConns]. When no primary is eligible, the same rule
-// runs over the backups. When all are out, picks fail: nothing is revived early.
+// runs over the next [Priority], and over the backups last. When all are out,
+// picks fail: nothing is revived early.
 //
 // After FailTimeout a failed peer gets one request as a probe, and one more per
 // FailTimeout until a success clears it. A pool of one backend and no backups is

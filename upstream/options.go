@@ -67,11 +67,19 @@ func FailTimeout(d time.Duration) ServerOption { return func(s *spec) { s.failTi
 // max_conns); 0 or more. It is never exceeded. Default 0, no limit.
 func MaxConns(n int) ServerOption { return func(s *spec) { s.maxConns = n } }
 
-// Backup makes the backend stand by until no primary is eligible.
+// Backup makes the backend stand by until no other is eligible, of whatever
+// [Priority].
 func Backup() ServerOption { return func(s *spec) { s.backup = true } }
 
 // Primary takes [Backup] back in an Update. It is the default.
 func Primary() ServerOption { return func(s *spec) { s.backup = false } }
+
+// Priority puts the backend into a tier, from 0 to 254: peers of priority 1 are
+// asked when none of priority 0 is eligible, and so on. Every balancer runs its
+// rule inside one tier at a time. A request that reached a tier does not go back
+// to an earlier one. Default 0, the primaries. [Backup] is the tier after all of
+// them: a backup's priority has no effect, and holds again after [Primary].
+func Priority(n int) ServerOption { return func(s *spec) { s.priority = n } }
 
 // Down takes the backend out of service by configuration.
 func Down() ServerOption { return func(s *spec) { s.down = true } }

@@ -42,7 +42,7 @@ type Request struct {
 	open  uint32   // the number of the lease in hand, 0 for none
 	tries int32    // attempts that count
 	rank  int32    // of the last peer
-	tier  uint8    // 0 the primaries, 1 the backups
+	tier  uint8    // the level of the last peer's tier: a retry asks no earlier one
 	probe bool     // the lease in hand is a half-open probe
 	since int64    // the window that the probe ended
 	began int64    // when the lease in hand was given

@@ -28,6 +28,7 @@ type BackendSnapshot struct {
 	MaxConns    int           `json:"max_conns"`        // 0 for none
 	MaxFails    int           `json:"max_fails"`        // 0 for never
 	FailTimeout time.Duration `json:"fail_timeout"`     // nanoseconds
+	Priority    int           `json:"priority"`         // the tier, 0 first; of no effect for a backup
 
 	State  State            `json:"state"`            // takes requests, or why not
 	Since  time.Time        `json:"since,omitzero"`   // when the state last changed
@@ -101,6 +102,7 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 		MaxConns:    b.spec.maxConns,
 		MaxFails:    b.spec.maxFails,
 		FailTimeout: b.spec.failTimeout,
+		Priority:    b.spec.priority,
 	}
 	for source, h := range b.health {
 		v := HealthSnapshot{Source: source, Up: h.up, Since: h.since}

@@ -11,8 +11,12 @@ import (
 )
 
 const (
-	maxWeight = 65535
-	maxPort   = 65535
+	maxWeight   = 65535
+	maxPort     = 65535
+	maxPriority = 254
+
+	// backupLevel is the tier of the backups: after every priority.
+	backupLevel = maxPriority + 1
 )
 
 // spec is the configuration of one backend.
@@ -23,6 +27,7 @@ type spec struct {
 	maxFails    int
 	failTimeout time.Duration
 	maxConns    int
+	priority    int
 	backup      bool
 	down        bool
 
@@ -47,6 +52,14 @@ func (s *spec) apply(opts []ServerOption) {
 		}
 		o(s)
 	}
+}
+
+// level is the tier that the backend belongs to, lower ones before higher ones.
+func (s *spec) level() uint8 {
+	if s.backup {
+		return backupLevel
+	}
+	return uint8(s.priority)
 }
 
 // dial returns the network and the address to dial.
@@ -87,6 +100,9 @@ func (s *spec) validate(where string, isNew bool) error {
 	}
 	if s.maxConns < 0 {
 		bad("max_conns %d is negative", s.maxConns)
+	}
+	if s.priority < 0 || s.priority > maxPriority {
+		bad("priority %d is outside 0 to %d", s.priority, maxPriority)
 	}
 	if s.nils > 0 {
 		bad("%d of the options are nil", s.nils)
