@@ -13,7 +13,8 @@ import (
 
 // Pool is a group of backends and the rule that spreads requests over them.
 // All methods are safe for concurrent use. A Pool starts no goroutine and holds
-// nothing open; it needs no Close.
+// nothing open outside [Pool.Run], which only a pool with names to resolve needs;
+// it needs no Close.
 type Pool struct {
 	base time.Time // the clock's zero
 	name string
@@ -34,6 +35,8 @@ type Pool struct {
 
 	config  sync.Mutex // guards spec and health of the backends, leaving; held around changes
 	leaving []*Backend // removed with requests in flight
+
+	names names // servers to resolve
 }
 
 // view is one immutable state of the membership. Running state, of which the
@@ -51,7 +54,7 @@ type view struct {
 // New returns a pool. It reports every problem of its options at once, joined.
 // A pool may start empty and be filled by [Pool.Add].
 func New(opts ...Option) (*Pool, error) {
-	c := config{name: "default"}
+	c := config{name: "default", resolve: defaultResolve()}
 	for i, o := range opts {
 		if o == nil {
 			c.errs = append(c.errs, fmt.Errorf("upstream: option %d is nil", i+1))
@@ -75,6 +78,8 @@ func New(opts ...Option) (*Pool, error) {
 		rule: c.balancer.rule,
 		log:  c.log.With(slog.String("group", c.name)),
 	}
+	c.errs = append(c.errs, c.resolve.validate(c.name))
+	p.names.init(c.resolve)
 	first := make(map[string]int)
 	all := make([]*Backend, 0, len(c.servers))
 	for i := range c.servers {
@@ -86,6 +91,14 @@ func New(opts ...Option) (*Pool, error) {
 			continue
 		}
 		first[s.id] = i + 1
+		if n := p.names.clash(s, all); n != "" {
+			c.errs = append(c.errs, fmt.Errorf("%w: group %q: the ids of %q and of %q", ErrDuplicate, c.name, s.id, n))
+			continue
+		}
+		if s.resolve {
+			p.names.add(p.newName(s))
+			continue
+		}
 		all = append(all, p.newBackend(s))
 	}
 	if err := errors.Join(c.errs...); err != nil {

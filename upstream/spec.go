@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,10 @@ type spec struct {
 	backup      bool
 	down        bool
 
+	resolve bool   // a name, to become peers at run time
+	service string // SRV records are asked for
+	served  bool   // Service was given
+
 	named bool // ID was given
 	moved bool // Address was given
 	nils  int  // options that were nil
@@ -40,6 +45,9 @@ type spec struct {
 func newSpec(addr string, opts []ServerOption) spec {
 	s := spec{id: addr, address: addr, weight: 1, maxFails: 1, failTimeout: 10 * time.Second}
 	s.apply(opts)
+	if s.resolve && s.service == "" && s.literal() {
+		s.resolve = false
+	}
 	return s
 }
 
@@ -76,8 +84,13 @@ func (s *spec) validate(where string, isNew bool) error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("upstream: %s: %w", where, fmt.Errorf(format, args...)))
 	}
-	if err := checkAddress(s.address); err != nil {
+	if err := s.checkAddress(); err != nil {
 		bad("address %q: %w", s.address, err)
+	}
+	if s.served {
+		if err := checkHost(s.service); err != nil {
+			bad("service %q: %w", s.service, err)
+		}
 	}
 	if isNew && s.moved {
 		bad("Address %q is for Update", s.address)
@@ -108,6 +121,36 @@ func (s *spec) validate(where string, isNew bool) error {
 		bad("%d of the options are nil", s.nils)
 	}
 	return errors.Join(errs...)
+}
+
+// literal reports that the address is no name.
+func (s *spec) literal() bool {
+	host, _, err := net.SplitHostPort(s.address)
+	if err != nil {
+		return false
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil
+}
+
+// checkAddress accepts what the address may be: of a name to resolve, a host with
+// or without a port.
+func (s *spec) checkAddress() error {
+	if s.served {
+		if _, err := netip.ParseAddr(s.address); err == nil {
+			return errors.New("has no services: it is not a name")
+		}
+		return checkHost(s.address)
+	}
+	err := checkAddress(s.address)
+	if err == nil && s.resolve {
+		host, _, splitErr := net.SplitHostPort(s.address)
+		if splitErr != nil {
+			return errors.New("is not a name to resolve")
+		}
+		return checkHost(host)
+	}
+	return err
 }
 
 // checkAddress accepts "host:port" and "unix:/path".
