@@ -10,6 +10,10 @@ package upstream
 // takes requests), _active, _weight, _effective_weight, _fails, _requests_total,
 // _failures_total, _free_total, _pass_total and _unavailable_total; see
 // [BackendSnapshot] for what they count.
+//
+// Of each server that is a name, with the same labels:
+// mainstay_upstream_resolve_total, _resolve_failures_total, _resolve_addresses
+// and _resolve_ok (1 while its last lookups did); see [NameSnapshot].
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
 	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
@@ -33,5 +37,18 @@ func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels .
 		one("free_total", 'c', float64(b.Free))
 		one("pass_total", 'c', float64(b.Pass))
 		one("unavailable_total", 'c', float64(b.Unavailable))
+	}
+	for _, n := range s.Names {
+		one := func(name string, kind byte, value float64) {
+			emit("mainstay_upstream_resolve_"+name, kind, value, "group", s.Group, "backend", n.ID)
+		}
+		ok := 0.0
+		if n.Resolved && n.Err == "" {
+			ok = 1
+		}
+		one("total", 'c', float64(n.Lookups))
+		one("failures_total", 'c', float64(n.Failures))
+		one("addresses", 'g', float64(len(n.Addresses)))
+		one("ok", 'g', ok)
 	}
 }

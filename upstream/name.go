@@ -263,3 +263,26 @@ func (p *Pool) drainName(id string, on bool) bool {
 	}
 	return n != nil
 }
+
+// status is what the snapshot shows of a name. The caller holds p.config.
+func (n *name) status() NameSnapshot {
+	s := NameSnapshot{
+		ID: n.spec.id, Name: n.root[0].name, Resolved: n.known,
+		Addresses: make([]string, 0, len(n.targets)),
+		Looked:    n.looked.Round(0), Next: n.next.Round(0), Changed: n.changed.Round(0),
+		Lookups: n.lookups, Failures: n.failed,
+	}
+	for i, q := range n.root {
+		if i > 0 {
+			s.Kind += " and "
+		}
+		s.Kind += q.kind.String()
+	}
+	for _, t := range n.targets {
+		s.Addresses = append(s.Addresses, t.addr.String())
+	}
+	if n.err != nil {
+		s.Err = n.err.Error()
+	}
+	return s
+}

@@ -20,6 +20,7 @@ const (
 
 	retryFirst  = time.Second      // after the first failure; doubles
 	retryMost   = 30 * time.Second // nginx repeats after resolver_timeout, 30 s
+	negativeMin = 5 * time.Second  // most hosts have no addresses of one family
 	negativeMax = 30 * time.Second // RFC 2308 section 5 asks for a limit
 )
 
@@ -166,7 +167,7 @@ func (l *lookups) answered(now time.Time, q question, records []Record, ttl time
 		a.next = l.after(now, d)
 	case errors.Is(err, ErrNoRecords):
 		a.fails = 0
-		d := min(max(ttl, l.cfg.ttlMin), l.cfg.ttlMax, negativeMax)
+		d := min(max(ttl, l.cfg.ttlMin, negativeMin), l.cfg.ttlMax, negativeMax)
 		if l.cfg.valid > 0 {
 			d = min(l.cfg.valid, negativeMax)
 		}

@@ -67,7 +67,10 @@ func parseReply(msg []byte, id uint16, q dnsmessage.Question) (reply, error) {
 	r := reply{ttl: maxTTL}
 	at := strings.ToLower(q.Name.String())
 	first := at
-	for range maxAliases {
+	for hops := 0; ; hops++ {
+		if hops == maxAliases {
+			return reply{}, fmt.Errorf("more than %d aliases lead on", maxAliases)
+		}
 		next := ""
 		for _, a := range answers {
 			if a.owner != at {

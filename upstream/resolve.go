@@ -92,10 +92,10 @@ func defaultResolve() resolveConfig {
 //
 // An answer holds for its time to live, and is asked for again up to a tenth of
 // that later, at random. A lookup that fails is repeated after one second, then
-// after twice as long each time, up to 30 s, and the last good answer stays, for as
-// long as it takes. An answer that there are no records is asked for again after its
-// own time to live, 30 s at most, and believed when it has stood for
-// [ResolveHold].
+// after twice as long each time, up to 30 s; the last good answer stays, for as
+// long as it takes. That there are no records holds for 5 s to 30 s, within the
+// bounds of [ResolveTTL], and is believed when it has stood for [ResolveHold].
+// The first 256 addresses and the first 64 SRV records of an answer are used.
 func WithResolver(r Resolver, opts ...ResolveOption) Option {
 	return func(c *config) {
 		rc := defaultResolve()

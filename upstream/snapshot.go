@@ -16,6 +16,23 @@ type Snapshot struct {
 	Busy       uint64            `json:"busy"`       // picks that ended with ErrBusy
 	Leaving    int64             `json:"leaving"`    // requests in flight on removed backends
 	Backends   []BackendSnapshot `json:"backends"`   // in configured order
+
+	Names []NameSnapshot `json:"names,omitempty"` // servers that are resolved, in configured order
+}
+
+// NameSnapshot is what is known of a server given with [Resolve] or [Service].
+type NameSnapshot struct {
+	ID        string    `json:"backend"`          // of the server
+	Name      string    `json:"name"`             // what is asked for
+	Kind      string    `json:"kind"`             // "SRV", or "A and AAAA" or the one asked for
+	Resolved  bool      `json:"resolved"`         // there has been an address
+	Addresses []string  `json:"addresses"`        // the last good ones, with ports
+	Looked    time.Time `json:"looked,omitzero"`  // the last lookup
+	Next      time.Time `json:"next,omitzero"`    // the next lookup; past while it is under way
+	Changed   time.Time `json:"changed,omitzero"` // the last change of the addresses
+	Err       string    `json:"err,omitempty"`    // why the last lookups did not do
+	Lookups   uint64    `json:"lookups"`          // lookups ended, of an SRV record's targets too
+	Failures  uint64    `json:"failures"`         // lookups that failed; that there are no records is an answer
 }
 
 // BackendSnapshot is the state of one backend. Times that never came are absent.
@@ -88,6 +105,9 @@ func (p *Pool) Snapshot() Snapshot {
 	now := p.Now()
 	for _, b := range v.all {
 		s.Backends = append(s.Backends, p.status(b, now))
+	}
+	for _, n := range p.names.all {
+		s.Names = append(s.Names, n.status())
 	}
 	return s
 }
