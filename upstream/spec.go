@@ -144,10 +144,10 @@ func (s *spec) checkAddress() error {
 	}
 	err := checkAddress(s.address)
 	if err == nil && s.resolve {
-		host, _, splitErr := net.SplitHostPort(s.address)
-		if splitErr != nil {
+		if strings.HasPrefix(s.address, "unix:") {
 			return errors.New("is not a name to resolve")
 		}
+		host, _, _ := net.SplitHostPort(s.address)
 		return checkHost(host)
 	}
 	return err
