@@ -277,10 +277,10 @@ func TestDNSTruncated(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("A 192.0.2.%d 60", i+1))
 	}
 	z := zone{"web.example. A": lines}
-	again := false
+	var again atomic.Bool
 	s := newDNSServer(t, func(network string, q message) [][]byte {
 		m := z.answer(q)
-		if network == "udp" || again {
+		if network == "udp" || again.Load() {
 			m.Truncated, m.Answers = true, m.Answers[:3]
 		}
 		return [][]byte{pack(m)}
@@ -290,7 +290,7 @@ func TestDNSTruncated(t *testing.T) {
 	if len(records) != 200 || ttl != time.Minute || err != nil {
 		t.Errorf("Lookup() = %d records for %v, %v; want 200 for 1m0s", len(records), ttl, err)
 	}
-	again = true
+	again.Store(true)
 	if _, _, err := d.Lookup(t.Context(), "web.example", RecordA); err == nil || !strings.Contains(err.Error(), "truncated, by TCP") {
 		t.Errorf("Lookup() = %v, want that it is truncated by TCP too", err)
 	}
@@ -374,6 +374,8 @@ func TestDNSPorts(t *testing.T) {
 		_, _, err := d.Lookup(t.Context(), "web.example", RecordA)
 		must(t, err)
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if len(ids) < 25 || len(ports) < 15 {
 		t.Errorf("%d ids and %d ports in 30 questions", len(ids), len(ports))
 	}

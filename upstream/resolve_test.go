@@ -107,6 +107,26 @@ func (m *memResolver) count(q question) int {
 	return m.asked[q]
 }
 
+// lines is a log that is read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+// take returns what was written since the last call.
+func (l *lines) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.buf.Reset()
+	return l.buf.String()
+}
+
 // bubble runs f in a synctest bubble.
 func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) }
 
@@ -210,7 +230,7 @@ func TestResolveLiteral(t *testing.T) {
 // and is logged once; that there are no records is believed after the hold.
 func TestResolveKeeps(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out lines
 		log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
@@ -219,10 +239,10 @@ func TestResolveKeeps(t *testing.T) {
 		}}))
 		logged := func(want string) {
 			t.Helper()
-			if got := strings.TrimSpace(out.String()); got != want {
+			synctest.Wait()
+			if got := strings.TrimSpace(out.take()); got != want {
 				t.Errorf("logged\n%s\nwant\n%s", got, want)
 			}
-			out.Reset()
 		}
 		m := newMemResolver()
 		m.set("web.example", "192.0.2.1")
