@@ -86,7 +86,7 @@ type zone map[string][]string
 // answer makes an answer of a zone: lines are "A 192.0.2.1 60", "CNAME b. 60",
 // "SRV 0 5 80 a. 60", "SOA 300 60" for a negative answer of that minimum and TTL.
 func (z zone) answer(q dnsmessage.Message) dnsmessage.Message {
-	m := dnsmessage.Message{Header: dnsmessage.Header{ID: q.ID, Response: true}, Questions: q.Questions}
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: q.ID, Response: true, RecursionAvailable: true}, Questions: q.Questions}
 	name := strings.ToLower(q.Questions[0].Name.String())
 	typ := strings.TrimPrefix(q.Questions[0].Type.String(), "Type")
 	lines, ok := z[name+" "+typ]

@@ -53,18 +53,39 @@
 // the id, and a lease outlives the removal of its backend.
 // [Pool.Snapshot] says why a peer is out, [Pool.Collect] feeds metrics.
 //
+// # Names
+//
+// A server may be a name whose addresses are found at run time, and again when
+// they expire: [Resolve] for the addresses of a host, [Service] for SRV records.
+// k addresses become k peers with the full weight each and the ids name/ip:port.
+// [Pool.Run] does the asking, through a [Resolver]; an address that stays keeps its
+// state, and the last good answer outlives the failures of name servers:
+//
+//	pool, err := upstream.New(
+//		upstream.WithServer("web.example:80", upstream.Resolve()),
+//	)
+//	...
+//	wg.Go(func() { pool.Run(ctx) }) // returns when ctx is done
+//	err = pool.Resolved(starting)   // waits for the first addresses
+//
+// Where nginx refuses to start while a name has no address, New does not wait: the
+// pool then has no peers for that name, and picks fail with [ErrNoPeer] if there
+// are no others. A change of a server that is a name, by its id, is one of all its
+// peers; health verdicts and drains also go to one of them.
+//
 // # Cost
 //
 // A pick with its Done takes one short mutex per pool and allocates nothing:
 // tens of nanoseconds for a few peers, and O(n) in the peers, as every smooth
 // round robin. A backend takes less than half a kilobyte. A Request used in a
 // pool of more than 64 backends allocates once, for the memory of its tries.
-// The package starts no goroutines, needs no privilege and runs on every
-// platform. Everything is safe for concurrent use, except a [Request] and its
-// leases, which belong to one goroutine at a time.
+// The package starts no goroutines, except those of [Pool.Run] for the lookups of
+// names, needs no privilege and runs on every platform. Everything is safe for
+// concurrent use, except a [Request] and its leases, which belong to one goroutine
+// at a time.
 //
 // # Not built yet
 //
 // Balancers that hash, measure latency or keep sessions, slow start, waiting in a
-// queue, re-resolving host names (the dialer resolves them).
+// queue.
 package upstream
