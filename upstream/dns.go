@@ -15,8 +15,10 @@ import (
 )
 
 const (
-	dnsUDPSize = 512 // RFC 1035 section 2.3.4; what is larger comes by TCP
-	maxAliases = 8   // questions that one name may lead to by CNAME records
+	// dnsUDPSize is what is read of a message. One of 512 bytes is all that a
+	// server may send (RFC 1035 section 2.3.4); some do not keep to it.
+	dnsUDPSize = 4096
+	maxAliases = 8 // questions that one name may lead to by CNAME records
 )
 
 // DNS is a [Resolver] that speaks DNS to name servers, by UDP and, for what is
@@ -189,7 +191,7 @@ func (c *dnsConfig) exchange(ctx context.Context, network string, server netip.A
 		Header:    dnsmessage.Header{ID: binary.BigEndian.Uint16(id[:]), RecursionDesired: true},
 		Questions: []dnsmessage.Question{q},
 	}
-	query, err := m.AppendPack(make([]byte, 2, 2+dnsUDPSize))
+	query, err := m.AppendPack(make([]byte, 2, 512))
 	if err != nil {
 		return reply{}, err
 	}
@@ -202,7 +204,10 @@ func (c *dnsConfig) exchange(ctx context.Context, network string, server netip.A
 	if _, err := conn.Write(query); err != nil {
 		return reply{}, timedOut(ctx, err)
 	}
-	buf := make([]byte, dnsUDPSize+1)
+	var buf []byte
+	if !stream {
+		buf = make([]byte, dnsUDPSize)
+	}
 	for {
 		var msg []byte
 		if stream {

@@ -27,6 +27,7 @@ type name struct {
 
 	known   bool      // there has been an address
 	bad     bool      // err was logged
+	lost    bool      // something could not be looked up and was not known before
 	err     error     // why the last lookups did not do
 	looked  time.Time // the last lookup's end
 	next    time.Time // the next lookup
@@ -91,7 +92,7 @@ func (n *name) asks(l *lookups, q question) bool {
 // while a first answer is missing, and tells of the lookups.
 func (n *name) expand(l *lookups) (targets []target, ok bool) {
 	ok = true
-	n.err, n.looked, n.next = nil, time.Time{}, time.Time{}
+	n.err, n.lost, n.looked, n.next = nil, false, time.Time{}, time.Time{}
 	collect := func(qs []question, r Record, port uint16) {
 		var errs []error
 		found := false
@@ -112,9 +113,11 @@ func (n *name) expand(l *lookups) (targets []target, ok bool) {
 			// That a host has addresses of one family only is no error.
 			if a.err != nil {
 				err := fmt.Errorf("%s %s: %w", q.kind, q.name, a.err)
-				if a.held() || !errors.Is(a.err, ErrNoRecords) {
+				failed := !errors.Is(a.err, ErrNoRecords)
+				if failed || a.held() {
 					n.err = cmp.Or(n.err, err)
 				}
+				n.lost = n.lost || failed && len(a.records) == 0
 				errs = append(errs, err)
 			}
 			found = found || len(a.records) > 0

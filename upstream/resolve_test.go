@@ -351,6 +351,26 @@ func TestServiceFollows(t *testing.T) {
 	})
 }
 
+// TestServiceKeeps: a service whose new hosts cannot be looked up keeps its
+// addresses, until it is known that there are none.
+func TestServiceKeeps(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMemResolver()
+		m.set("a.example.", "192.0.2.1")
+		m.srv("_http._tcp.web.example", "0 1 80 a.example.")
+		p := newPool(t, WithResolver(m), WithServer("web.example", ID("web"), Service("http")))
+		goRun(t, p)
+		m.fail("b.example.", errLost)
+		m.srv("_http._tcp.web.example", "0 1 80 nobody.example., 0 1 80 b.example.")
+		time.Sleep(time.Hour)
+		wantShape(t, p, "web/192.0.2.1:80")
+		m.set("b.example.", "")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantShape(t, p, "")
+	})
+}
+
 // TestServiceWaits: a slow target holds its service's change back until its
 // first answers.
 func TestServiceWaits(t *testing.T) {

@@ -214,7 +214,9 @@ func (p *Pool) settleName(n *name) (log []logLine) {
 			log = append(log, logLine{slog.LevelInfo, "name resolves again", []slog.Attr{id}})
 		}
 	}
-	if !slices.Equal(targets, n.targets) {
+	// A service may have moved to hosts that cannot be looked up: then what it had
+	// is better than nothing.
+	if keep := len(targets) == 0 && n.lost; !keep && !slices.Equal(targets, n.targets) {
 		added, removed := p.publish(n, targets)
 		for _, b := range added {
 			log = append(log, logLine{slog.LevelInfo, "backend added", []slog.Attr{slog.String("backend", b.id), slog.String("addr", b.addr)}})
