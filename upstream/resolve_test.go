@@ -21,6 +21,7 @@ type memResolver struct {
 	zone  map[question]memAnswer
 	asked map[question]int
 	delay time.Duration
+	late  time.Duration // more for IPv6
 }
 
 type memAnswer struct {
@@ -39,6 +40,9 @@ func (m *memResolver) Lookup(ctx context.Context, name string, kind RecordKind) 
 	a, ok := m.zone[q]
 	m.asked[q]++
 	delay := m.delay
+	if kind == RecordAAAA {
+		delay += m.late
+	}
 	m.mu.Unlock()
 	if delay > 0 {
 		select {
@@ -391,6 +395,21 @@ func TestServiceWaits(t *testing.T) {
 		if m.count(question{"a.example.", RecordAAAA}) != 0 {
 			t.Error("IPv6 was asked for")
 		}
+	})
+}
+
+// TestResolveTogether: a name is used when both families have had their first
+// answers, so that the first requests do not all go to one of them.
+func TestResolveTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMemResolver()
+		m.set("web.example", "192.0.2.1 2001:db8::1")
+		m.late = 3 * time.Second
+		p := newPool(t, WithResolver(m), WithServer("web.example:80", Resolve()))
+		goRun(t, p)
+		wantShape(t, p, "")
+		must(t, p.Resolved(t.Context()))
+		wantShape(t, p, "web.example/192.0.2.1:80, web.example/[2001:db8::1]:80")
 	})
 }
 
