@@ -94,6 +94,7 @@ func (p *Pool) serve(rule picker) {
 // or those of one priority.
 type tier struct {
 	peers []*Backend
-	base  int // the rank of the first one
-	table any // of a builder
+	base  int   // the rank of the first one
+	table any   // of a builder
+	level uint8 // the priority, or backupLevel
 }

@@ -15,6 +15,10 @@ package upstream
 // while it is), _ejections_total and _share (of the weight, below 1 in a slow
 // start); see [BackendSnapshot] for what they count. With [LeastTime] there is
 // also _response_seconds, the average that it goes by, of backends that have one.
+//
+// Of each server that is a name, with the same labels:
+// mainstay_upstream_resolve_total, _resolve_failures_total, _resolve_addresses
+// and _resolve_ok (1 while its last lookups did); see [NameSnapshot].
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
 	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
@@ -56,6 +60,15 @@ func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels .
 		if b.ResponseTime != 0 {
 			of("response_seconds", 'g', b.ResponseTime.Seconds())
 		}
+	}
+	for _, n := range s.Names {
+		of := func(name string, kind byte, value float64) {
+			emit("mainstay_upstream_resolve_"+name, kind, value, "group", s.Group, "backend", n.ID)
+		}
+		of("total", 'c', float64(n.Lookups))
+		of("failures_total", 'c', float64(n.Failures))
+		of("addresses", 'g', float64(len(n.Addresses)))
+		of("ok", 'g', one(n.Resolved && n.Err == ""))
 	}
 }
 

@@ -41,7 +41,8 @@
 // A peer is eligible while this request has not tried it, it is not [Down],
 // draining, removed or reported down by a health source, it has not failed
 // [MaxFails] times within [FailTimeout], and it has room under [MaxConns]. When no
-// primary is eligible, the same rule runs over the backups. When all are out,
+// primary is eligible, the same rule runs over the next [Priority], and over the
+// backups last. When all are out,
 // picks fail: nothing is revived early.
 //
 // After FailTimeout a failed peer gets one request as a probe, and one more per
@@ -86,6 +87,26 @@
 // backend.
 // [Pool.Snapshot] says why a peer is out, [Pool.Collect] feeds metrics.
 //
+// # Names
+//
+// A server may be a name whose addresses are found at run time, and again when
+// they expire: [Resolve] for the addresses of a host, [Service] for SRV records.
+// k addresses become k peers with the full weight each and the ids name/ip:port.
+// [Pool.Run] does the asking, through a [Resolver]; an address that stays keeps its
+// state, and the last good answer outlives the failures of name servers:
+//
+//	pool, err := upstream.New(
+//		upstream.WithServer("web.example:80", upstream.Resolve()),
+//	)
+//	...
+//	wg.Go(func() { pool.Run(ctx) }) // returns when ctx is done
+//	err = pool.Resolved(starting)   // waits for the first addresses
+//
+// Where nginx refuses to start while a name has no address, New does not wait: the
+// pool then has no peers for that name, and picks fail with [ErrNoPeer] if there
+// are no others. A change of a server that is a name, by its id, is one of all its
+// peers; health verdicts and drains also go to one of them.
+//
 // # Cost
 //
 // A pick with its Done takes one short mutex per pool and allocates nothing:
@@ -95,12 +116,14 @@
 // [HashConsistent] two more for each unit of weight; a table of [Maglev] takes
 // 128. A Request used in a pool of more than 64 backends allocates once, for the
 // memory of its tries. A request that waits in the queue takes about 200 bytes
-// meanwhile. The package starts no goroutines; while requests wait, a pool has one
-// timer. It needs no privilege and runs on every platform. Everything is safe for
+// meanwhile. The package starts no goroutines, except those of [Pool.Run] for the
+// lookups of names; while requests wait, a pool has one timer. It needs no
+// privilege and runs on every platform. Everything is safe for
 // concurrent use, except a [Request] and its leases, which belong to one goroutine
 // at a time.
 //
 // # Not built yet
 //
-// Re-resolving host names (the dialer resolves them).
+// Ejection by failure percentage, slow starts that are not linear, state that
+// outlives the process.
 package upstream

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mainstay-ha/mainstay/upstream"
@@ -143,4 +145,55 @@ func ExamplePool_SetHealth() {
 	// a unhealthy
 	// b up
 	// upstream: unknown backend: group "default": id "c"
+}
+
+// hosts is a resolver of fixed answers.
+type hosts map[string][]string
+
+func (h hosts) Lookup(_ context.Context, name string, kind upstream.RecordKind) ([]upstream.Record, time.Duration, error) {
+	var records []upstream.Record
+	for _, a := range h[name] {
+		if addr := netip.MustParseAddr(a); addr.Is4() == (kind == upstream.RecordA) {
+			records = append(records, upstream.Record{Addr: addr})
+		}
+	}
+	if records == nil {
+		return nil, time.Minute, upstream.ErrNoRecords
+	}
+	return records, time.Minute, nil
+}
+
+// A name becomes as many peers as it has addresses, found while Run runs.
+func ExamplePool_Run() {
+	pool, err := upstream.New(
+		upstream.WithResolver(hosts{"web.example": {"192.0.2.1", "192.0.2.2", "2001:db8::1"}}),
+		upstream.WithServer("web.example:80", upstream.Resolve(), upstream.Weight(2)),
+		upstream.WithServer("192.0.2.9:80", upstream.Priority(1)),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var role sync.WaitGroup
+	role.Go(func() {
+		if err := pool.Run(ctx); err != nil {
+			fmt.Println(err)
+		}
+	})
+	starting, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := pool.Resolved(starting); err != nil {
+		fmt.Println(err) // go on without, or give up as nginx does
+	}
+	for _, b := range pool.Snapshot().Backends {
+		fmt.Println(b.ID, b.Weight, b.Priority)
+	}
+	stop()
+	role.Wait()
+	// Output:
+	// web.example/192.0.2.1:80 2 0
+	// web.example/192.0.2.2:80 2 0
+	// web.example/[2001:db8::1]:80 2 0
+	// 192.0.2.9:80 1 1
 }

@@ -88,7 +88,7 @@ type placer interface {
 // with a choice, so that a request which found nobody, and waits, begins at the
 // peer that its hash means.
 func (r *Request) trail(t *tier, retry bool) (hash, hops uint32, missed uint8) {
-	if !retry || int(r.tier) >= len(r.view.tiers) || r.view.tiers[r.tier].base != t.base {
+	if !retry || r.tier != t.level {
 		return 0, 0, 0
 	}
 	return r.hash, r.hops, r.missed

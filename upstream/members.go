@@ -26,16 +26,24 @@ func (p *Pool) add(s *spec) error {
 	err := p.validate(s, fmt.Sprintf("group %q: add %q", p.name, s.address), true)
 	if _, taken := v.byID[s.id]; taken {
 		err = errors.Join(err, fmt.Errorf("%w: group %q: id %q", ErrDuplicate, p.name, s.id))
+	} else if n := p.names.clash(s, v.all); n != "" {
+		err = errors.Join(err, fmt.Errorf("%w: group %q: the ids of %q and of %q", ErrDuplicate, p.name, s.id, n))
 	}
 	if err != nil {
 		return err
+	}
+	if s.resolve {
+		p.names.add(p.newName(s))
+		p.names.wakeUp()
+		return nil
 	}
 	p.swap(append(slices.Clone(v.all), p.newBackend(s)), nil)
 	return nil
 }
 
 // Remove takes a backend out. No pick that begins afterwards returns it; leases
-// in hand stay valid and end as usual.
+// in hand stay valid and end as usual. A server that is a name goes with all its
+// addresses; one address of a name cannot be removed.
 func (p *Pool) Remove(id string) error {
 	err := p.remove(id)
 	defer p.say()
@@ -48,7 +56,11 @@ func (p *Pool) Remove(id string) error {
 func (p *Pool) remove(id string) error {
 	p.config.Lock()
 	defer p.config.Unlock()
-	b, err := p.find(id)
+	if n := p.names.find(id); n != nil {
+		p.removeName(n)
+		return nil
+	}
+	b, err := p.findOwn(id)
 	if err != nil {
 		return err
 	}
@@ -62,8 +74,9 @@ func (p *Pool) remove(id string) error {
 // Update changes the named options of a backend and keeps the others. Its
 // running state (requests in flight, failures, health verdicts, counters) goes
 // on, unless [Address] moves it: then a backend with fresh state takes its id
-// and its place, draining if the old one was. [ID] cannot be changed. On an
-// error nothing has changed.
+// and its place, draining if the old one was. [ID] cannot be changed. A change
+// of a server that is a name is one of all its addresses; one of them cannot be
+// changed, nor where a name leads. On an error nothing has changed.
 func (p *Pool) Update(id string, opts ...ServerOption) error {
 	s, err := p.update(id, opts)
 	defer p.say()
@@ -77,19 +90,32 @@ func (p *Pool) Update(id string, opts ...ServerOption) error {
 func (p *Pool) update(id string, opts []ServerOption) (s spec, err error) {
 	p.config.Lock()
 	defer p.config.Unlock()
-	b, err := p.find(id)
-	if err != nil {
+	n := p.names.find(id)
+	var b *Backend
+	if n != nil {
+		s = n.spec
+	} else if b, err = p.findOwn(id); err != nil {
 		return s, err
+	} else {
+		s = b.spec
 	}
-	s = b.spec
+	was := s
 	s.apply(opts)
 	where := fmt.Sprintf("group %q: update %q", p.name, id)
 	err = p.validate(&s, where, false)
 	if s.id != id {
 		err = errors.Join(err, fmt.Errorf("upstream: %s: the id cannot become %q", where, s.id))
 	}
+	if s.resolve != was.resolve || s.service != was.service || n != nil && s.address != was.address {
+		err = errors.Join(err, fmt.Errorf("upstream: %s: what is resolved cannot change", where))
+	}
 	if err != nil {
 		return s, err
+	}
+	if n != nil {
+		n.spec = s
+		p.publish(n, n.targets)
+		return s, nil
 	}
 
 	all := p.view.Load().all
@@ -99,6 +125,7 @@ func (p *Pool) update(id string, opts []ServerOption) (s spec, err error) {
 		return s, nil
 	}
 	heir := p.newBackend(&s)
+	heir.order = b.order
 	heir.setLocked(gateDrain, b.gate.Load()&gateDrain != 0) // under config, nobody else sees heir
 	all = slices.Clone(all)
 	all[slices.Index(all, b)] = heir
@@ -113,8 +140,12 @@ func (p *Pool) SetWeight(id string, w int) error { return p.Update(id, Weight(w)
 
 // Drain, while on, keeps new requests away from a backend and lets those in
 // flight finish. The backend stays in the pool. [Pool.DrainFor] waits for them.
-// With [Sticky] it goes on taking the requests that name it.
+// With [Sticky] it goes on taking the requests that name it. For a server that is
+// a name, it holds for all its addresses, those to come too.
 func (p *Pool) Drain(id string, on bool) error {
+	if p.drainName(id, on) {
+		return nil
+	}
 	_, err := p.drain(id, on)
 	return err
 }
@@ -139,6 +170,16 @@ func (p *Pool) find(id string) (*Backend, error) {
 	return nil, fmt.Errorf("%w: group %q: id %q", ErrUnknown, p.name, id)
 }
 
+// findOwn is find for changes that one address of a name cannot have. The caller
+// holds p.config.
+func (p *Pool) findOwn(id string) (*Backend, error) {
+	b, err := p.find(id)
+	if err == nil && b.from != nil {
+		return nil, fmt.Errorf("upstream: group %q: %q is an address of %q: change that", p.name, id, b.from.spec.id)
+	}
+	return b, err
+}
+
 // flip switches a bit of the gate and reports whether it changed.
 func (p *Pool) flip(b *Backend, bit uint32, on bool) bool {
 	now := p.Now()
@@ -159,7 +200,10 @@ func (p *Pool) flip(b *Backend, bit uint32, on bool) bool {
 
 // swap puts a membership into service, together with what change does to the
 // backends under mu. The caller holds p.config.
-func (p *Pool) swap(all []*Backend, change func()) {
+func (p *Pool) swap(all []*Backend, change func()) { p.swapIn(all, change, true) }
+
+// swapIn is swap; with rise, backends that were not there start slowly.
+func (p *Pool) swapIn(all []*Backend, change func(), rise bool) {
 	was := p.view.Load()
 	v := p.newView(was.generation+1, all)
 	now := p.Now()
@@ -170,7 +214,7 @@ func (p *Pool) swap(all []*Backend, change func()) {
 	p.scaleLocked(all)
 	p.view.Store(v)
 	for _, b := range all {
-		if was.byID[b.id] != b {
+		if rise && was.byID[b.id] != b {
 			b.riseLocked(now)
 		}
 	}

@@ -49,6 +49,8 @@ type Backend struct {
 	// Guarded by the pool's config mutex.
 	spec   spec
 	health map[string]verdict
+	order  int   // of the server in the configuration
+	from   *name // that has this address, nil for a server that is no name
 }
 
 // The reasons why a pick has to look closer at a peer, or may not take it.
@@ -71,7 +73,7 @@ const (
 
 // newBackend returns a backend in its first state.
 func (p *Pool) newBackend(s *spec) *Backend {
-	b := &Backend{pool: p, id: s.id, spec: *s}
+	b := &Backend{pool: p, id: s.id, spec: *s, order: p.names.next()}
 	b.network, b.addr = s.dial()
 	if p.memos {
 		b.memo = new(memo)

@@ -1,10 +1,12 @@
 package upstream
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +14,8 @@ import (
 
 // Pool is a group of backends and the rule that spreads requests over them.
 // All methods are safe for concurrent use. A Pool starts no goroutine and holds
-// nothing open; it needs no Close.
+// nothing open outside [Pool.Run], which only a pool with names to resolve needs;
+// it needs no Close.
 type Pool struct {
 	base time.Time // the clock's zero
 	name string
@@ -43,6 +46,8 @@ type Pool struct {
 
 	config  sync.Mutex // guards spec and health of the backends, leaving; held around changes
 	leaving []*Backend // removed with requests in flight
+
+	names names // servers to resolve
 }
 
 // view is one immutable state of the membership. Running state, of which the
@@ -53,14 +58,14 @@ type view struct {
 	ranks      []*Backend // in the order of the tiers: a peer's index is its rank
 	all        []*Backend // in configured order
 	byID       map[string]*Backend
-	single     bool // one backend and no backups: its failures do not count
+	single     bool // one backend, not a backup: its failures do not count
 	peers      int  // not configured down
 }
 
 // New returns a pool. It reports every problem of its options at once, joined.
 // A pool may start empty and be filled by [Pool.Add].
 func New(opts ...Option) (*Pool, error) {
-	c := config{name: "default"}
+	c := config{name: "default", resolve: defaultResolve()}
 	for i, o := range opts {
 		if o == nil {
 			c.errs = append(c.errs, fmt.Errorf("upstream: option %d is nil", i+1))
@@ -96,6 +101,8 @@ func New(opts ...Option) (*Pool, error) {
 	}
 	p.random = *c.seed
 	p.serve(p.rule)
+	c.errs = append(c.errs, c.resolve.validate(c.name))
+	p.names.init(c.resolve)
 	first := make(map[string]int)
 	all := make([]*Backend, 0, len(c.servers))
 	for i := range c.servers {
@@ -107,6 +114,14 @@ func New(opts ...Option) (*Pool, error) {
 			continue
 		}
 		first[s.id] = i + 1
+		if n := p.names.clash(s, all); n != "" {
+			c.errs = append(c.errs, fmt.Errorf("%w: group %q: the ids of %q and of %q", ErrDuplicate, c.name, s.id, n))
+			continue
+		}
+		if s.resolve {
+			p.names.add(p.newName(s))
+			continue
+		}
 		all = append(all, p.newBackend(s))
 	}
 	if err := errors.Join(c.errs...); err != nil {
@@ -131,20 +146,22 @@ func (p *Pool) watch(now int64, b *Backend, r *Request, o Outcome) {
 func (p *Pool) newView(generation uint64, all []*Backend) *view {
 	v := &view{generation: generation, all: all, byID: make(map[string]*Backend, len(all))}
 	v.ranks = make([]*Backend, 0, len(all))
-	for i, backup := range []bool{false, true} {
-		base := len(v.ranks)
-		for _, b := range all {
-			if b.spec.backup == backup {
-				v.ranks = append(v.ranks, b)
-			}
+	v.ranks = append(v.ranks, all...)
+	slices.SortStableFunc(v.ranks, func(x, y *Backend) int { return cmp.Compare(x.spec.level(), y.spec.level()) })
+	for base, level := 0, uint8(0); ; {
+		end := base
+		for end < len(v.ranks) && v.ranks[end].spec.level() == level {
+			end++
 		}
-		if peers := v.ranks[base:len(v.ranks):len(v.ranks)]; i == 0 || len(peers) > 0 {
-			t := tier{peers: peers, base: base}
-			if b, ok := p.rule.(builder); ok {
-				t.table = b.build(peers)
-			}
-			v.tiers = append(v.tiers, t)
+		t := tier{peers: v.ranks[base:end:end], base: base, level: level}
+		if b, ok := p.rule.(builder); ok {
+			t.table = b.build(t.peers)
 		}
+		v.tiers = append(v.tiers, t)
+		if end == len(v.ranks) {
+			break
+		}
+		base, level = end, v.ranks[end].spec.level()
 	}
 	for _, b := range all {
 		v.byID[b.id] = b
@@ -152,7 +169,7 @@ func (p *Pool) newView(generation uint64, all []*Backend) *view {
 			v.peers++
 		}
 	}
-	v.single = len(v.tiers[0].peers) == 1 && len(all) == 1
+	v.single = len(all) == 1 && !all[0].spec.backup
 	return v
 }
 
@@ -170,9 +187,9 @@ func (p *Pool) Peers() int { return p.view.Load().peers }
 // TryPick chooses a backend for the next attempt of r at time now and never
 // waits. It fails with [ErrNoPeer], [ErrBusy] or [ErrBudget] and then leaves r
 // as it was. Within one request no backend is chosen twice, except after a
-// [Free] attempt. The backups are asked when no primary is eligible; a request
-// that reached them stays with them. Requests that wait in [Pool.Pick] go first:
-// TryPick gets what none of them can take.
+// [Free] attempt. A tier is asked when no peer of those before it is eligible, the
+// backups last; a request that reached a tier does not go back. Requests that wait
+// in [Pool.Pick] go first: TryPick gets what none of them can take.
 func (p *Pool) TryPick(now int64, r *Request) (Lease, error) {
 	l, _, err := p.pick(now, r, false)
 	return l, err
@@ -255,18 +272,21 @@ func (p *Pool) turnAwayLocked(now int64, r *Request, busy, wait bool) (w *waiter
 	return w, err
 }
 
-// chooseLocked picks from the request's tier, and from the backups when the
-// primaries have nothing. The caller holds mu.
+// chooseLocked picks from the request's tier, and from the next one while a tier
+// has nothing. The caller holds mu.
 func (p *Pool) chooseLocked(v *view, now int64, r *Request) (b *Backend, busy bool) {
 	if v.single {
-		return onlyLocked(v.ranks[0], now, r)
+		return onlyLocked(v, now, r)
 	}
 	retry := r.tries != 0
-	for i := int(r.tier); i < len(v.tiers); i++ {
+	for i := range v.tiers {
 		t := &v.tiers[i]
+		if t.level < r.tier {
+			continue
+		}
 		at, full := p.rule.pick(t, now, r, retry)
 		if at >= 0 {
-			r.tier, r.rank = uint8(i), int32(t.base+at)
+			r.tier, r.rank = t.level, int32(t.base+at)
 			return t.peers[at], false
 		}
 		busy = busy || full
@@ -276,7 +296,8 @@ func (p *Pool) chooseLocked(v *view, now int64, r *Request) (b *Backend, busy bo
 
 // onlyLocked asks the only backend of a pool without backups. Its failures do
 // not count, and it is not asked twice by one request. The caller holds mu.
-func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
+func onlyLocked(v *view, now int64, r *Request) (*Backend, bool) {
+	b := v.ranks[0]
 	if r.tries != 0 && r.has(0) {
 		return nil, false
 	}
@@ -287,7 +308,7 @@ func onlyLocked(b *Backend, now int64, r *Request) (*Backend, bool) {
 	if a := b.admit(b.gate.Load()&^pass, now); a != yes {
 		return nil, a == full
 	}
-	r.tier, r.rank = 0, 0
+	r.tier, r.rank = v.tiers[len(v.tiers)-1].level, 0
 	return b, false
 }
 

@@ -48,7 +48,7 @@ type Request struct {
 	open  uint32   // the number of the lease in hand, 0 for none
 	tries int32    // attempts that count
 	rank  int32    // of the last peer
-	tier  uint8    // 0 the primaries, 1 the backups
+	tier  uint8    // the level of the last peer's tier: a retry asks no earlier one
 	probe bool     // the lease in hand is a half-open probe
 	waits uint8    // what the lease in hand has to do with memo.waiting
 	since int64    // the window that the probe ended

@@ -29,6 +29,23 @@ type Snapshot struct {
 	Panics       uint64 `json:"panics"`        // times that began
 
 	Backends []BackendSnapshot `json:"backends"` // in configured order
+
+	Names []NameSnapshot `json:"names,omitempty"` // servers that are resolved, in configured order
+}
+
+// NameSnapshot is what is known of a server given with [Resolve] or [Service].
+type NameSnapshot struct {
+	ID        string    `json:"backend"`          // of the server
+	Name      string    `json:"name"`             // what is asked for
+	Kind      string    `json:"kind"`             // "SRV", or "A and AAAA" or the one asked for
+	Resolved  bool      `json:"resolved"`         // there has been an address
+	Addresses []string  `json:"addresses"`        // the last good ones, with ports
+	Looked    time.Time `json:"looked,omitzero"`  // the last lookup
+	Next      time.Time `json:"next,omitzero"`    // the next lookup; past while it is under way
+	Changed   time.Time `json:"changed,omitzero"` // the last change of the addresses
+	Err       string    `json:"err,omitempty"`    // why the last lookups did not do
+	Lookups   uint64    `json:"lookups"`          // lookups ended, of an SRV record's targets too
+	Failures  uint64    `json:"failures"`         // lookups that failed; that there are no records is an answer
 }
 
 // BackendSnapshot is the state of one backend. Times that never came are absent.
@@ -41,6 +58,7 @@ type BackendSnapshot struct {
 	MaxConns    int           `json:"max_conns"`        // 0 for none
 	MaxFails    int           `json:"max_fails"`        // 0 for never
 	FailTimeout time.Duration `json:"fail_timeout"`     // nanoseconds
+	Priority    int           `json:"priority"`         // the tier, 0 first; of no effect for a backup
 
 	StickyID     string        `json:"sticky_id,omitempty"`    // with Sticky: what names it
 	ResponseTime time.Duration `json:"response_time,omitzero"` // with LeastTime: the average it goes by, nanoseconds
@@ -125,6 +143,9 @@ func (p *Pool) Snapshot() Snapshot {
 	for _, b := range v.all {
 		s.Backends = append(s.Backends, p.status(b, now))
 	}
+	for _, n := range p.names.all {
+		s.Names = append(s.Names, n.status())
+	}
 	return s
 }
 
@@ -138,6 +159,7 @@ func (p *Pool) status(b *Backend, now int64) BackendSnapshot {
 		MaxConns:    b.spec.maxConns,
 		MaxFails:    b.spec.maxFails,
 		FailTimeout: b.spec.failTimeout,
+		Priority:    b.spec.priority,
 	}
 	for source, h := range b.health {
 		v := HealthSnapshot{Source: source, Up: h.up, Since: h.since}

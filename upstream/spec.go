@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -11,8 +12,12 @@ import (
 )
 
 const (
-	maxWeight = 65535
-	maxPort   = 65535
+	maxWeight   = 65535
+	maxPort     = 65535
+	maxPriority = 254
+
+	// backupLevel is the tier of the backups: after every priority.
+	backupLevel = maxPriority + 1
 )
 
 // spec is the configuration of one backend.
@@ -23,10 +28,15 @@ type spec struct {
 	maxFails    int
 	failTimeout time.Duration
 	maxConns    int
+	priority    int
 	backup      bool
 	down        bool
 	slowStart   time.Duration
 	sticky      string // as given, empty for the default
+
+	resolve bool   // a name, to become peers at run time
+	service string // SRV records are asked for
+	served  bool   // Service was given
 
 	named bool // ID was given
 	moved bool // Address was given
@@ -37,6 +47,9 @@ type spec struct {
 func newSpec(addr string, opts []ServerOption) spec {
 	s := spec{id: addr, address: addr, weight: 1, maxFails: 1, failTimeout: 10 * time.Second}
 	s.apply(opts)
+	if s.resolve && s.service == "" && s.literal() {
+		s.resolve = false
+	}
 	return s
 }
 
@@ -49,6 +62,14 @@ func (s *spec) apply(opts []ServerOption) {
 		}
 		o(s)
 	}
+}
+
+// level is the tier that the backend belongs to, lower ones before higher ones.
+func (s *spec) level() uint8 {
+	if s.backup {
+		return backupLevel
+	}
+	return uint8(s.priority)
 }
 
 // dial returns the network and the address to dial.
@@ -65,8 +86,13 @@ func (s *spec) validate(where string, isNew bool) error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("upstream: %s: %w", where, fmt.Errorf(format, args...)))
 	}
-	if err := checkAddress(s.address); err != nil {
+	if err := s.checkAddress(); err != nil {
 		bad("address %q: %w", s.address, err)
+	}
+	if s.served {
+		if err := checkHost(s.service); err != nil {
+			bad("service %q: %w", s.service, err)
+		}
 	}
 	if isNew && s.moved {
 		bad("Address %q is for Update", s.address)
@@ -96,10 +122,43 @@ func (s *spec) validate(where string, isNew bool) error {
 	if err := checkStickyID(s.sticky); err != nil {
 		bad("sticky id %q: %w", s.sticky, err)
 	}
+	if s.priority < 0 || s.priority > maxPriority {
+		bad("priority %d is outside 0 to %d", s.priority, maxPriority)
+	}
 	if s.nils > 0 {
 		bad("%d of the options are nil", s.nils)
 	}
 	return errors.Join(errs...)
+}
+
+// literal reports that the address is no name.
+func (s *spec) literal() bool {
+	host, _, err := net.SplitHostPort(s.address)
+	if err != nil {
+		return false
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil
+}
+
+// checkAddress accepts what the address may be: of a name to resolve, a host with
+// or without a port.
+func (s *spec) checkAddress() error {
+	if s.served {
+		if _, err := netip.ParseAddr(s.address); err == nil {
+			return errors.New("has no services: it is not a name")
+		}
+		return checkHost(s.address)
+	}
+	err := checkAddress(s.address)
+	if err == nil && s.resolve {
+		if strings.HasPrefix(s.address, "unix:") {
+			return errors.New("is not a name to resolve")
+		}
+		host, _, _ := net.SplitHostPort(s.address)
+		return checkHost(host)
+	}
+	return err
 }
 
 // checkAddress accepts "host:port" and "unix:/path".

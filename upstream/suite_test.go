@@ -191,7 +191,7 @@ func suiteHistory(t *testing.T, bal Balancer, rng *rand.Rand) {
 		}
 
 		f := live[len(live)-1]
-		backups := f.r.tier == 1
+		backups := f.r.tier == backupLevel
 		could, full := map[string]bool{}, false
 		for _, tier := range []bool{false, true} {
 			if len(could) > 0 || backups && !tier {
