@@ -29,7 +29,8 @@ const (
 // server.
 //
 // The zero value is ready, with the defaults of [NewDNS]. Sockets are opened for
-// each question and closed before Lookup returns. Nothing is cached.
+// each question, on any thread (a network namespace has to be the process's), and
+// closed before Lookup returns. Nothing is cached.
 type DNS struct {
 	servers []netip.AddrPort
 	cfg     dnsConfig

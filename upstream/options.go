@@ -89,7 +89,8 @@ func Priority(n int) ServerOption { return func(s *spec) { s.priority = n } }
 // Resolve makes the server a name that is resolved at run time, and again and
 // again (nginx: resolve): each of its addresses becomes a peer with all the
 // options of the server, its full weight too, and the id name/ip:port, where name
-// is [ID], or the host. See [Pool.Run]. Without it, or for an IP address, the
+// is [ID], or the host; it has to be unique in the pool, and no other id may begin
+// with it and a slash. See [Pool.Run]. Without it, or for an IP address, the
 // dialer gets the address as given.
 func Resolve() ServerOption { return func(s *spec) { s.resolve = true } }
 

@@ -488,6 +488,7 @@ func TestNameErrors(t *testing.T) {
 		{"same prefix", []Option{web, WithServer("web.example:81", Resolve())}, `duplicate backend: group "default": the ids of "web.example:81" and of "web.example:80"`},
 		{"a peer's id", []Option{web, server("web.example/192.0.2.1:80")}, `the ids of "web.example/192.0.2.1:80" and of "web.example:80"`},
 		{"a peer's id before", []Option{server("web.example/x"), web}, `the ids of "web.example:80" and of "web.example/x"`},
+		{"a name like a peer", []Option{WithServer("x.example:80", Resolve(), ID("web.example/x")), web}, `the ids of "web.example:80" and of "web.example/x"`},
 		{"nil resolver", []Option{WithResolver(nil)}, `resolver: the resolver is nil`},
 		{"nil option", []Option{WithResolver(new(DNS), nil)}, `resolver: 1 of the options are nil`},
 		{"valid", []Option{WithResolver(new(DNS), ResolveValid(-1))}, `valid -1ns is negative`},

@@ -54,7 +54,8 @@ func (ns *names) find(id string) *name {
 // for.
 func (ns *names) clash(s *spec, static []*Backend) string {
 	for _, n := range ns.all {
-		if n.spec.id == s.id || s.resolve && n.prefix == s.prefix() || strings.HasPrefix(s.id, n.prefix+"/") {
+		if n.spec.id == s.id || strings.HasPrefix(s.id, n.prefix+"/") ||
+			s.resolve && (n.prefix == s.prefix() || strings.HasPrefix(n.spec.id, s.prefix()+"/")) {
 			return n.spec.id
 		}
 	}
