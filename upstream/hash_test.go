@@ -222,7 +222,8 @@ func TestIPHashNetworks(t *testing.T) {
 }
 
 // TestPlacement holds placements that nothing may change: caches depend on them.
-// But for Maglev's they are nginx's.
+// They were written down from this package; that they follow nginx's rules, all but
+// Maglev's, is for TestPlacesNaive and TestNginxHash to show.
 func TestPlacement(t *testing.T) {
 	backends := []backend{
 		{"a", "a.example.com:80", []ServerOption{Weight(2)}},
