@@ -25,6 +25,10 @@ func (ex *exchange) forward() {
 	var last trouble
 	for {
 		lease, err := rt.pool.TryPick(now+rt.ahead, &ex.pick)
+		if errors.Is(err, upstream.ErrBusy) { // the pool may have a queue
+			lease, err = rt.pool.Pick(ex.down.context(), &ex.pick)
+			now = ex.now()
+		}
 		if err != nil {
 			ex.unserved(err, last)
 			return
@@ -69,8 +73,12 @@ func (ex *exchange) unserved(err error, last trouble) {
 	switch {
 	case last.cause != fine:
 		ex.fail(last)
+	case errors.Is(err, upstream.ErrQueueFull), errors.Is(err, upstream.ErrQueueTimeout):
+		ex.refuse(503, "busy", time.Second)
 	case errors.Is(err, upstream.ErrBusy):
 		ex.refuse(503, "busy", 0)
+	case errors.Is(err, context.Canceled):
+		ex.abandon()
 	default:
 		ex.refuse(502, "no_peer", 0)
 	}
@@ -237,6 +245,8 @@ func (ex *exchange) final() trouble {
 	a := &ex.attempts[len(ex.attempts)-1]
 	a.Header = time.Duration(ex.heard - ex.asked)
 	a.Status = r.Status
+	ex.pick.Status = r.Status
+	ex.lease.Headed(ex.heard + ex.route.ahead)
 	return trouble{}
 }
 

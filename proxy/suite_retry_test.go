@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -233,6 +234,54 @@ func TestSuiteBusy(t *testing.T) {
 		c.answer("GET").want(t, 200, "done")
 		d.send(get("/", ""))
 		d.answer("GET").want(t, 200, "done")
+	})
+}
+
+// With a queue a request waits for its peer, and is refused when too many do.
+func TestSuiteQueue(t *testing.T) {
+	through(t, every, func(t *testing.T, w *world) {
+		came, go_ := make(chan bool), make(chan bool)
+		b := w.answering(func(r request) string {
+			if r.RequestURI == "/hold" {
+				came <- true
+				<-go_
+			}
+			return ok("done")
+		})
+		pool := w.poolOf(upstream.WithServer(b.addr, upstream.MaxConns(1)), upstream.WithQueue(1, time.Minute))
+		w.start(proxy.WithPool(pool))
+		c, d, e := w.client(), w.client(), w.client()
+		c.send(get("/hold", ""))
+		receive(t, w, "the request at the backend", came)
+		d.send(get("/", ""))
+		for range 1_000_000 { // as long as it takes until it waits
+			if pool.Snapshot().Waiting == 1 {
+				break
+			}
+			runtime.Gosched()
+		}
+		e.send(get("/", ""))
+		if a := e.answer("GET"); a.StatusCode != 503 || a.Header.Get("Retry-After") != "1" {
+			t.Errorf("beyond the queue: %d, Retry-After %q", a.StatusCode, a.Header.Get("Retry-After"))
+		}
+		go_ <- true
+		c.answer("GET").want(t, 200, "done")
+		d.answer("GET").want(t, 200, "done")
+	})
+}
+
+// LeastTime hears of the heads of answers.
+func TestSuiteResponseTime(t *testing.T) {
+	through(t, bubbles, func(t *testing.T, w *world) {
+		b := w.answering(func(request) string { time.Sleep(70 * time.Millisecond); return ok("done") })
+		pool := w.poolOf(upstream.WithServer(b.addr), upstream.WithServer(b.addr, upstream.ID("b"), upstream.Backup()), upstream.WithBalancer(upstream.LeastTime()))
+		w.start(proxy.WithPool(pool))
+		c := w.client()
+		c.send(get("/", ""))
+		c.answer("GET").want(t, 200, "done")
+		if got := pool.Snapshot().Backends[0].ResponseTime; got < 70*time.Millisecond || got > 71*time.Millisecond {
+			t.Errorf("response time = %v", got)
+		}
 	})
 }
 
