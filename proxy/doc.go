@@ -41,6 +41,12 @@
 // (no peer, or it failed), 503 (all busy, or this host has run out of ports or descriptors for every one), 504 (too late), and
 // those of gates and limits; a client that left before its answer is logged as 499.
 //
+// # Choosing a peer
+//
+// Balancers that hash place a request by its target as it was sent (nginx's $request_uri), IPHash by the address of the
+// client's connection. A request waits where the pool has a queue; when that is full, or too slow, the answer is 503 with
+// Retry-After. Balancers that learn from response times are told when the head of an answer came.
+//
 // # What net/http decides
 //
 // Behind the handler door a request has been through net/http's parser, and some doubts are settled before the proxy

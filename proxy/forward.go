@@ -20,7 +20,7 @@ func (ex *exchange) forward() {
 	}
 	ex.first = now
 	ex.group = rt.pool.Name()
-	ex.pick.Addr = ex.remote.Addr()
+	ex.pick.Addr, ex.pick.Key = ex.remote.Addr(), ex.req.Target
 	ex.pick.Safe = idempotent(ex.req.Method)
 	var last trouble
 	for {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/mainstay-ha/mainstay/internal/leak"
+	"github.com/mainstay-ha/mainstay/proxy"
+	"github.com/mainstay-ha/mainstay/upstream"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
@@ -25,6 +28,9 @@ func TestFlagsRefused(t *testing.T) {
 		{"weight is no number", "-upstream 127.0.0.1:1,weight=x", `weight="x"`},
 		{"weight out of range", "-upstream 127.0.0.1:1,weight=0", "weight"},
 		{"max_fails is no number", "-upstream 127.0.0.1:1,max_fails=", `max_fails=""`},
+		{"slow_start is no duration", "-upstream 127.0.0.1:1,slow_start=10", `slow_start="10"`},
+		{"slow_start of a hash", "-balance maglev -upstream 127.0.0.1:1,slow_start=10s", "slow_start 10s with maglev"},
+		{"priority out of range", "-upstream 127.0.0.1:1,priority=255", "priority 255"},
 		{"fail_timeout is no duration", "-upstream 127.0.0.1:1,fail_timeout=10", `fail_timeout="10"`},
 		{"backup takes no value", "-upstream 127.0.0.1:1,backup=yes", "backup takes no value"},
 		{"no address", "-upstream ,backup", "no address"},
@@ -41,6 +47,30 @@ func TestFlagsRefused(t *testing.T) {
 				t.Errorf("run(%s) = %v, want an error that names %s", c.args, err, c.want)
 			}
 		})
+	}
+}
+
+// Every balancer answers.
+func TestBalancers(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }))
+	defer backend.Close()
+	for _, b := range balancers {
+		pool, err := upstream.New(upstream.WithServer(backend.Listener.Addr().String()), upstream.WithServer("127.0.0.1:1", upstream.Backup()), upstream.WithBalancer(b.is))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := proxy.New(proxy.WithPool(pool))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, httptest.NewRequest("GET", "/path?query", nil))
+		if w.Code != 200 || w.Body.String() != "hello" {
+			t.Errorf("-balance %s: %d %q", b.name, w.Code, w.Body)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
