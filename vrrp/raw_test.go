@@ -531,7 +531,7 @@ func TestRawBeginsDuringChange(t *testing.T) {
 			}
 		}
 	}()
-	for range 50 {
+	for range 200 {
 		ctx, stop := context.WithCancel(context.Background())
 		r := newRouter(t, 52, vips4, WithTransport(raw), WithOnTransition(func(Transition) { stop() }))
 		if err := r.Run(ctx); err != nil {
