@@ -45,7 +45,7 @@
 //
 // Balancers that hash place a request by its target as it was sent (nginx's $request_uri), IPHash by the address of the
 // client's connection. A request waits where the pool has a queue; when that is full, or too slow, the answer is 503 with
-// Retry-After. Balancers that learn from response times are told when the head of an answer came.
+// Retry-After. A client of the engine that leaves meanwhile keeps its place until then. Balancers that learn from response times are told when the head of an answer came.
 //
 // # What net/http decides
 //

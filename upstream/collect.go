@@ -21,12 +21,12 @@ package upstream
 // and _resolve_ok (1 while its last lookups did); see [NameSnapshot].
 func (p *Pool) Collect(emit func(name string, kind byte, value float64, labels ...string)) {
 	s := p.Snapshot()
-	emit("mainstay_upstream_no_peer_total", 'c', float64(s.NoPeer), "group", s.Group)
-	emit("mainstay_upstream_busy_total", 'c', float64(s.Busy), "group", s.Group)
-	emit("mainstay_upstream_leaving", 'g', float64(s.Leaving), "group", s.Group)
 	all := func(name string, kind byte, value float64) {
 		emit("mainstay_upstream_"+name, kind, value, "group", s.Group)
 	}
+	all("no_peer_total", 'c', float64(s.NoPeer))
+	all("busy_total", 'c', float64(s.Busy))
+	all("leaving", 'g', float64(s.Leaving))
 	all("waiting", 'g', float64(s.Waiting))
 	all("queued_total", 'c', float64(s.Queued))
 	all("queue_full_total", 'c', float64(s.QueueFull))

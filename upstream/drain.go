@@ -26,13 +26,31 @@ func (d *draining) lookLocked() {
 // or ctx ends. It returns how many are left: none without an error, and beside
 // an error that wraps ctx.Err(), as many as there were when ctx ended. They go
 // on, and the backend stays as it is, draining, until Drain takes that back.
-// Removing the backend meanwhile does not end the wait. An id that the pool does
-// not have is [ErrUnknown].
+// Removing the backend meanwhile does not end the wait. For a server that is a
+// name it waits for all its addresses of that moment. An id that the pool does not
+// have is [ErrUnknown].
 func (p *Pool) DrainFor(ctx context.Context, id string) (left int, err error) {
-	b, err := p.drain(id, true)
-	if err != nil {
-		return 0, err
+	var backends []*Backend
+	if p.drainName(id, true) {
+		backends = p.peersOf(id)
+	} else {
+		b, err := p.drain(id, true)
+		if err != nil {
+			return 0, err
+		}
+		backends = []*Backend{b}
 	}
+	for _, b := range backends {
+		left += p.emptied(ctx, b)
+	}
+	if left == 0 {
+		return 0, nil
+	}
+	return left, fmt.Errorf("upstream: group %q: drain %q: %d requests in flight: %w", p.name, id, left, ctx.Err())
+}
+
+// emptied waits until b has no lease, or ctx ends, and returns how many are left.
+func (p *Pool) emptied(ctx context.Context, b *Backend) (left int) {
 	d := &draining{b: b, empty: make(chan struct{})}
 	p.mu.Lock()
 	p.waiting.Add(1) // before the look: from here on the last Done looks too
@@ -50,11 +68,17 @@ func (p *Pool) DrainFor(ctx context.Context, id string) (left int, err error) {
 	p.waiting.Add(-1)
 	p.drains = slices.DeleteFunc(p.drains, func(o *draining) bool { return o == d })
 	if d.over {
-		return 0, nil
+		return 0
 	}
-	left = int(b.connsLocked())
-	if left == 0 {
-		return 0, nil
+	return int(b.connsLocked())
+}
+
+// peersOf lists the backends of a server that is a name.
+func (p *Pool) peersOf(id string) []*Backend {
+	p.config.Lock()
+	defer p.config.Unlock()
+	if n := p.names.find(id); n != nil {
+		return slices.Clone(n.peers)
 	}
-	return left, fmt.Errorf("upstream: group %q: drain %q: %d requests in flight: %w", p.name, id, left, ctx.Err())
+	return nil
 }

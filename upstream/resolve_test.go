@@ -453,6 +453,17 @@ func TestNamesChange(t *testing.T) {
 		lease, err := p.TryPick(p.Now(), new(Request))
 		must(t, err)
 		held := lease.Backend()
+		web, err := p.TryPick(p.Now(), new(Request))
+		must(t, err)
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if left, err := p.DrainFor(soon, "web.example:80"); left != 1 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("DrainFor() of a name = %d, %v; want the 1 request on %s", left, err, web.Backend().ID())
+		}
+		web.Done(p.Now(), Success)
+		if left, err := p.DrainFor(t.Context(), "web.example:80"); left != 0 || err != nil {
+			t.Errorf("DrainFor() of a name = %d, %v; want none", left, err)
+		}
 		must(t, p.Remove("web.example:80"))
 		must(t, p.Remove("s"))
 		wantShape(t, p, "api/192.0.2.3:80 backup draining")
